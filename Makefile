@@ -1,0 +1,40 @@
+# The torch pin comes first: a plain `torch` may pull several GB of CUDA libraries.
+PYTHON ?= python3
+TORCH  ?= torch==2.13.0
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo test lint box clean
+.DELETE_ON_ERROR:
+
+demo: $(STAMP)          ## set everything up in .venv, then the main job
+	$(BIN)/pvchat-edge demo
+
+test: lint box          ## set everything up in .venv, then the tests
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.venv: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(f"Python 3.11 to 3.13 is needed, this is {v[0]}.{v[1]}: make PYTHON=python3.11 ...") if not (3, 11) <= v <= (3, 13) else 0'
+	@$(PYTHON) -c 'import shutil; free = shutil.disk_usage(".").free / 1e9; print(f"{free:.0f} GB of disk are free; the set-up takes 3 GB with the CPU build of torch, 9 GB with the CUDA build")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --editable '.[export,dev]'
+	touch $@
+
+# The box alone: Python 3.10 and the oldest onnxruntime that it may meet, no torch. Skipped, and said so, where
+# there is no Python 3.10.
+box: $(STAMP)
+	$(BIN)/python tests/box/set_up.py
+
+clean:
+	rm -rf $(VENV) .venv-box out build *.egg-info

@@ -1,0 +1,1 @@
+"""The one public command, `pvchat-edge`: one module a verb, imported when it is chosen."""

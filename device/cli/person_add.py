@@ -1,0 +1,110 @@
+"""`person add NAME --clip FILE`: learn a person from one clip, with consent on record."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from device.cli.output import Output
+from device.cli.person_list import as_json
+from device.config import load_config
+from device.daemon_client import announce
+from device.household import Enrolment, add_person, check_enrolment, clip_file
+from device.paths import Home
+from device.runtime_process import ensure_runtime
+from device.store.records import PURPOSE, Consent, Person
+from device.store.store import Store
+from runtime.contract.errors import ConsentError
+from runtime.contract.serving import EnrolReport
+
+SHEET_NAME = "people-in-the-clip.jpg"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Who, from what, and who agreed."""
+    parser.add_argument("name", metavar="NAME", help='as the household says it, such as "Grandma"')
+    parser.add_argument("--clip", type=Path, required=True, metavar="FILE", help="a video of this person")
+    parser.add_argument(
+        "--which", type=int, metavar="N", help="person N of the contact sheet, if there are several"
+    )
+    parser.add_argument("--consent-by", metavar="WHO", help="who agreed that this person is recognised here")
+    parser.add_argument("--until", metavar="YYYY-MM-DD", help="last day of the consent")
+    parser.add_argument(
+        "--alias", action="append", default=[], metavar="A", help="another word for this person"
+    )
+    parser.add_argument("--replace", action="store_true", help="learn somebody again who is enrolled already")
+
+
+def run(args: argparse.Namespace, out: Output) -> int:
+    """Nothing is stored unless everything went well."""
+    home = Home.from_environment()
+    config = load_config(home.config_file)
+    consent = Consent(_consent_by(args), time.time(), PURPOSE, args.until)
+    sheet_copy = home.evidence / SHEET_NAME
+    wanted = Enrolment(
+        args.name, tuple(args.alias), clip_file(args.clip), args.which, consent, "", args.replace, sheet_copy
+    )
+    with Store.open(home) as store:
+        check_enrolment(store, wanted)
+        out.hint(f"Learning {args.name} from {args.clip.name} …")
+        with ensure_runtime(home, store.active_adapters(), config.limits) as runtime:
+            wanted = dataclasses.replace(wanted, base=runtime.ready.base)
+            timeout_ms = config.limits.enrol_timeout_ms
+            person, report = add_person(store, wanted, lambda request: runtime.enrol(request, timeout_ms))
+        problems = announce(home, store.active_adapters())
+        near = _near(store, report)
+    sheet_copy.unlink(missing_ok=True)
+    for line in [*report.hints, *near, *problems]:
+        out.hint(line)
+    out.result({**as_json(person), "report": _report_json(report, person)}, _text(person, report))
+    return 0
+
+
+def _consent_by(args: argparse.Namespace) -> str:
+    """Who consents: from the command line, else asked for at a terminal.
+
+    Raises:
+        ConsentError: nobody.
+    """
+    if args.consent_by is not None:
+        return str(args.consent_by)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConsentError(
+            f"learning {args.name} needs consent.",
+            "Say who agreed with --consent-by WHO (for a child: a parent).",
+        )
+    print(f"{args.name} will be recognised on the cameras of this home. Who agrees to this?", file=sys.stderr)
+    print("Name (empty: nobody): ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()
+
+
+def _near(store: Store, report: EnrolReport) -> list[str]:
+    if report.nearest is None:
+        return []
+    nearest = store.person(report.nearest.subject_id).subject.name
+    return [f"Most alike among the others: {nearest} (similarity {report.nearest.similarity:.2f})."]
+
+
+def _report_json(report: EnrolReport, person: Person) -> dict[str, Any]:
+    active = person.adapter()
+    data = dataclasses.asdict(report)
+    data["adapter_path"] = None if active is None else str(active.path)
+    data["sheet_path"] = None if person.sheet is None else str(person.sheet)
+    return data
+
+
+def _text(person: Person, report: EnrolReport) -> str:
+    kind = "faces" if report.source == "face" else "heads"
+    found = report.faces_found if report.source == "face" else report.heads_found
+    others = f" of {report.people} people" if report.people > 1 else ""
+    lines = [
+        f"{person.subject.name} is enrolled{others}: {found} {kind} in {report.frames_used} frames, "
+        f"{report.views} views kept, quality {report.quality:.2f}, release {report.release}."
+    ]
+    if person.sheet is not None:
+        lines.append(f"  contact sheet: {person.sheet}")
+    return "\n".join(lines)

@@ -1,0 +1,147 @@
+"""One runtime process, seen from the daemon: start, call, stop. Knows no restarts, cameras or store."""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from device.daemon.capture_child import SOURCE_ROOT
+from runtime.client import Client, wait_until_ready
+from runtime.contract.errors import UnavailableError
+from runtime.wire import Ready, Reply, Request
+
+RuntimeCommand = Callable[[Path, str], list[str]]
+"""The command that serves a bundle (a directory) at an endpoint until its standard input ends."""
+_ALIVE_POLL_S = 0.1
+GRACE_S = 1.5
+
+
+class RuntimeGoneError(Exception):
+    """The runtime died while it was answering. Never leaves the daemon: the call is made to the next one."""
+
+
+def serve_command(bundle: Path, endpoint: str) -> list[str]:
+    """The real runtime."""
+    serve = [sys.executable, "-m", "runtime", "serve", "--until-stdin-ends"]
+    return [*serve, "--bundle", str(bundle), "--socket", endpoint]
+
+
+class RuntimeChild:
+    """Starts at once. `call` is safe from any thread.
+
+    Attributes:
+        bundle: the directory that it serves.
+        socket: the file of its endpoint.
+        calls: requests under way; kept by its keeper.
+    """
+
+    def __init__(self, bundle: Path, socket: Path, command: RuntimeCommand, log: Path) -> None:
+        """Start it; see `wait_until_ready`.
+
+        Args:
+            log: where what it says is appended.
+        """
+        self.bundle = bundle
+        self.socket = socket
+        self.calls = 0
+        self._open_calls = 0
+        self._stopped = False
+        self._lock = threading.Lock()
+        self._client = Client(f"ipc://{socket}", next_step="See `pvchat-edge status`.")
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            self._process = subprocess.Popen(
+                command(bundle, self._client.endpoint),
+                stdin=subprocess.PIPE,  # closes when the daemon dies, however it dies
+                stdout=descriptor,
+                stderr=descriptor,
+                cwd=SOURCE_ROOT,
+                start_new_session=True,
+            )
+        finally:
+            os.close(descriptor)
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process.poll() is None
+
+    def wait_until_ready(self, timeout_ms: int) -> Ready:
+        """What it has loaded.
+
+        Raises:
+            UnavailableError: it ended (see `hurry`), or is not ready in time.
+        """
+        return wait_until_ready(self._client, timeout_ms, self.alive)
+
+    def call(self, request: Request, timeout_ms: int) -> Reply:
+        """Like `Client.call`, but notices at once when the process dies.
+
+        Raises:
+            RuntimeGoneError: it died before it answered.
+            PvchatError: whatever it raised.
+        """
+        results: queue.SimpleQueue[Reply | Exception] = queue.SimpleQueue()
+
+        def work() -> None:
+            try:
+                results.put(self._client.call(request, timeout_ms))
+            except Exception as error:  # noqa: BLE001 - handed to the caller's thread
+                results.put(error)
+            finally:
+                self._count(-1)
+
+        self._count(1)
+        threading.Thread(target=work, name="pvchat-call", daemon=True).start()
+        while True:
+            try:
+                result = results.get(timeout=_ALIVE_POLL_S)
+                break
+            except queue.Empty:
+                if not self.alive():
+                    raise RuntimeGoneError from None
+        if isinstance(result, UnavailableError) and not self.alive():
+            raise RuntimeGoneError from result
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def hurry(self) -> None:
+        """Ask it to end, and do not wait."""
+        if self.alive():
+            self._process.terminate()
+
+    def stop(self, grace_s: float = GRACE_S) -> None:
+        """Ask it to end, then kill it, and remove its socket. Twice is fine.
+
+        Args:
+            grace_s: how long it may take to end by itself.
+        """
+        self.hurry()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(grace_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self.socket.unlink(missing_ok=True)
+        self.socket.with_name(f"{self.socket.name}.lock").unlink(missing_ok=True)
+        self._stopped = True
+        self._count(0)
+
+    def _count(self, change: int) -> None:
+        """Count calls in threads; after `stop` the last one closes the client that they share."""
+        with self._lock:
+            self._open_calls += change
+            if self._stopped and self._open_calls == 0:
+                self._client.close()

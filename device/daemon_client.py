@@ -1,0 +1,70 @@
+"""What the command line asks the daemon. Knows no cameras and no models: one socket, one call each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from device.paths import Home
+from device.runtime_process import reload_if_running
+from device.store.records import ActiveAdapter
+from runtime.client import Client
+from runtime.contract.dialogue import Answer
+from runtime.contract.errors import PvchatError, UnavailableError, WireError
+from runtime.wire import AnswerReply, DaemonAsk, DaemonReload, DaemonStatus, DaemonStatusReply
+
+_STATUS_MS = 3_000
+_RELOAD_MS = 60_000
+
+
+def ask_daemon(home: Home, text: str, timeout_ms: int, evidence_dir: Path | None = None) -> Answer:
+    """A question about the rooms; raises whatever the daemon raised, `UnavailableError` when none runs."""
+    with Client(home.daemon_endpoint) as client:
+        reply = client.call(DaemonAsk(text=text, evidence_dir=evidence_dir), timeout_ms)
+    if not isinstance(reply, AnswerReply):
+        raise WireError(f"the daemon answered {type(reply).__name__} to a question.", "Update both sides.")
+    return reply.answer
+
+
+def daemon_status(home: Home) -> DaemonStatusReply:
+    """The daemon at a glance.
+
+    Raises:
+        UnavailableError: none runs.
+    """
+    with Client(home.daemon_endpoint) as client:
+        reply = client.call(DaemonStatus(), _STATUS_MS)
+    if not isinstance(reply, DaemonStatusReply):
+        raise WireError(f"the daemon answered {type(reply).__name__} to a status.", "Update both sides.")
+    return reply
+
+
+def announce(home: Home, adapters: Sequence[ActiveAdapter]) -> list[str]:
+    """Tell the daemon, or the runtime alone where no daemon runs, that people or adapters have changed.
+
+    Returns:
+        What went wrong, a line each: the change itself is stored already, so it is no error of the command.
+    """
+    try:
+        if not reload_daemon(home):
+            reload_if_running(home, adapters)
+    except PvchatError as error:
+        return [f"Stored, but not yet in use: {error}"]
+    return []
+
+
+def reload_daemon(home: Home) -> bool:
+    """Let the daemon read store, settings and bundle again; False when none runs.
+
+    Raises:
+        PvchatError: why it has not; it goes on with what it had.
+    """
+    try:
+        daemon_status(home)
+    except WireError:
+        raise
+    except UnavailableError:
+        return False
+    with Client(home.daemon_endpoint) as client:
+        client.call(DaemonReload(), _RELOAD_MS)
+    return True

@@ -1,0 +1,1 @@
+"""Signed updates of subject adapters (TUF): publishing, fetching, checking, installing, rolling back."""

@@ -1,0 +1,1 @@
+"""What the home remembers: people, consent, adapters, floors."""

@@ -1,0 +1,161 @@
+"""A checkpoint's engines, traced, quantised and proven against torch. Knows no bundle directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from export.config import ExportConfig
+from export.decoder import DecoderExport
+from export.dequantise import decoder_inputs, run_decoder, with_engine_weights
+from export.language import build_language
+from export.language_parity import check_language
+from export.parity import EXAMPLE_SIZE, check_engines, load_engine, made_inputs, prove_perturbed
+from export.prompts import PromptCase, made_prompts
+from export.samples import sample_inputs
+from export.specs import TORCH_ROLES, torch_specs
+from export.trace import trace
+from export.wrappers import Arrays, engine_modules, run_torch
+from runtime.contract.bundle import EngineSpec
+from runtime.contract.errors import BundleError
+from runtime.engines.base import Array
+from runtime.engines.ort import CPU
+from train.checkpoint import TOKENIZER, fingerprint, load_base
+from train.model.pvchat import ModelConfig, PVChat
+
+Progress = Callable[[str], None]
+_GOLDEN_SIZE = 2
+_GOLDEN_TOKENS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A checkpoint as the exporter needs it.
+
+    Attributes:
+        folder: where it lies; base: its fingerprint.
+    """
+
+    folder: Path
+    base: str
+    model: PVChat
+    config: ModelConfig
+    tokenizer_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Engines that agree with torch.
+
+    Attributes:
+        files: the ONNX file of each role; specs: what goes in and out.
+        parity: the report for the manifest.
+    """
+
+    files: dict[str, bytes]
+    specs: dict[str, EngineSpec]
+    parity: dict[str, Any]
+
+
+def open_source(folder: Path) -> Source:
+    """Read a checkpoint.
+
+    Raises:
+        BundleError: a file is missing, or the weights do not fit the sizes.
+    """
+    model, config = load_base(folder)
+    try:
+        tokenizer_json = (folder / TOKENIZER).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BundleError(f"no tokenizer in {folder}: {error}.", "Run `python -m train.base`.") from error
+    return Source(folder, fingerprint(folder), model, config, tokenizer_json)
+
+
+def build_engines(
+    source: Source,
+    config: ExportConfig,
+    *,
+    golden: Mapping[str, Arrays],
+    prompts: Sequence[PromptCase] | None,
+    ready: Mapping[str, bytes],
+    progress: Progress,
+) -> Built:
+    """Export every engine and compare it with torch.
+
+    Args:
+        golden: inputs by role that are compared besides the made-up ones.
+        prompts: for the language engine; None: made-up ones.
+        ready: engines of this very checkpoint, not exported again; they are compared all the same.
+
+    Raises:
+        BundleError: an engine does not come out as it should, or does not agree with torch.
+    """
+    model, sizes = source.model, source.config
+    specs, modules = torch_specs(sizes), engine_modules(model)
+    files: dict[str, bytes] = {}
+    for role in TORCH_ROLES:
+        if role not in ready:
+            progress(f"export {role}")
+            example = sample_inputs(sizes, role, size=EXAMPLE_SIZE, seed=config.seed)
+            files[role] = trace(role, modules[role], specs[role], example, opset=config.opset)
+        else:
+            files[role] = ready[role]
+    progress("compare vision, head, bridge and enrol with torch")
+    engines = {role: load_engine(role, files[role], specs[role]) for role in TORCH_ROLES}
+    inputs = {
+        role: [*made_inputs(sizes, role, config.seed), *([golden[role]] if role in golden else [])]
+        for role in TORCH_ROLES
+    }
+    parity: dict[str, Any] = {"provider": CPU, "tolerance_max_abs": config.max_abs}
+    parity["max_abs"] = check_engines(model, sizes, engines, inputs, max_abs=config.max_abs)
+    if config.prove_perturbed:
+        progress("export perturbed weights and compare")
+        parity["perturbed_max_abs"] = prove_perturbed(
+            model, sizes, opset=config.opset, max_abs=config.max_abs, seed=config.seed
+        )
+    if "language" not in ready:
+        progress("quantise language")
+        files["language"] = build_language(model.language, source.tokenizer_json, config.language)
+    else:
+        files["language"] = ready["language"]
+    progress("compare language with torch")
+    if prompts is None:
+        prompts = made_prompts(model, sizes, windows=config.language.windows, seed=config.seed)
+    parity["language"] = check_language(
+        model.language, files["language"], source.tokenizer_json, prompts, config.language
+    )
+    specs["language"] = DecoderExport(model.language.config).spec()
+    return Built(files, specs, parity)
+
+
+def golden_tensors(
+    source: Source, built: Built, config: ExportConfig, golden: Mapping[str, Arrays]
+) -> dict[str, dict[str, Array]]:
+    """For each role: `<role>.in.<name>` and `<role>.out.<name>`, computed by torch.
+
+    The language engine's are computed with its own rounded weights, so that one tolerance serves all engines.
+    Inputs that nobody gave are made up.
+    """
+    tensors: dict[str, dict[str, Array]] = {}
+    modules = engine_modules(source.model)
+    for role in TORCH_ROLES:
+        made = sample_inputs(source.config, role, size=_GOLDEN_SIZE, seed=config.seed)
+        inputs = golden.get(role, made)
+        tensors[role] = _pair(role, inputs, run_torch(modules[role], built.specs[role], inputs))
+    language = source.model.language
+    case = made_prompts(source.model, source.config, windows=1, seed=config.seed)[0]
+    rows = next(iter(case.blocks.values()))
+    embeds = rows[None, :_GOLDEN_TOKENS].copy()
+    rounded = with_engine_weights(language, built.files["language"])
+    prompt = decoder_inputs(embeds, DecoderExport(language.config).empty_past())
+    tensors["language"] = _pair("language", prompt, run_decoder(rounded, embeds))
+    return tensors
+
+
+def _pair(role: str, inputs: Arrays, outputs: Arrays) -> dict[str, Array]:
+    return {
+        **{f"{role}.in.{name}": array for name, array in inputs.items()},
+        **{f"{role}.out.{name}": array for name, array in outputs.items()},
+    }

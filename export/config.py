@@ -1,0 +1,79 @@
+"""What the exporter is told. Knows no model and no paths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from runtime.contract.settings import load_settings
+
+Bits = Literal["int4", "int8"]
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageExport:
+    """How the language model is quantised, and how far it may be off.
+
+    Attributes:
+        algorithm: how weights are rounded: `rtn` (nearest, symmetric) or `k_quant` (scale and offset fitted).
+        block_size: weights that share one scale.
+        output_layer: bits of the layer that gives the logits.
+        accuracy_level: 1 computes with float32 activations, 4 with int8 ones.
+        graph_max_abs: largest difference of the engine's logits from torch with the same rounded weights.
+        windows: made-up windows it is judged on where the caller gives no prompts; four questions each.
+        min_cosine: lowest mean cosine of logits with torch's own weights.
+        min_top1, min_yes_no: share of prompts on which the likeliest token, and yes against no, agree.
+    """
+
+    algorithm: Literal["rtn", "k_quant"] = "k_quant"
+    block_size: int = 32
+    output_layer: Bits = "int8"
+    accuracy_level: int = 1
+    graph_max_abs: float = 1e-3
+    windows: int = 8
+    min_cosine: float = 0.98
+    min_top1: float = 0.9
+    min_yes_no: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.block_size not in (16, 32, 64, 128):
+            raise ValueError(f"block_size must be 16, 32, 64 or 128, got {self.block_size}")
+        if self.accuracy_level not in (1, 4):
+            raise ValueError(f"accuracy_level must be 1 or 4, got {self.accuracy_level}")
+        if self.windows < 1:
+            raise ValueError(f"windows must be 1 or more, got {self.windows}")
+
+
+@dataclass(frozen=True, slots=True)
+class ExportConfig:
+    """One profile of export; see `configs/export/cpu.toml`.
+
+    Attributes:
+        opset: ONNX opset of vision, head, bridge and enrol.
+        max_abs: largest absolute difference of an engine's output from torch.
+        prove_perturbed: also export perturbed weights and compare, so that branches that the real weights
+            leave at rest are compared too (as long again as the export itself).
+        max_mib: a larger bundle is refused.
+        seed: of inputs that nobody gave.
+    """
+
+    opset: int = 20
+    max_abs: float = 1e-4
+    prove_perturbed: bool = True
+    max_mib: float = 25.0
+    seed: int = 1
+    language: LanguageExport = field(default_factory=LanguageExport)
+
+    def __post_init__(self) -> None:
+        if not 18 <= self.opset <= 20:
+            raise ValueError(f"opset must be 18 to 20 (TensorRT 10.3 knows no newer one), got {self.opset}")
+
+
+def load_export_config(path: Path) -> ExportConfig:
+    """The settings in a TOML file.
+
+    Raises:
+        ConfigError: the file cannot be read, names an unknown key or a value out of range.
+    """
+    return load_settings(path, ExportConfig)

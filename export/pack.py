@@ -1,0 +1,230 @@
+"""From a checkpoint to a bundle directory, whole or not at all. Knows no signature and no update."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import safetensors.numpy
+
+from export.build import Built, Progress, Source, build_engines, golden_tensors, open_source
+from export.config import ExportConfig
+from export.language import embedding_table
+from export.prompts import PromptCase
+from export.specs import MAX_SUBJECTS, shape_letters
+from export.wrappers import Arrays
+from runtime.adapters import read_adapter
+from runtime.contract.bundle import (
+    MANIFEST,
+    Bundle,
+    FileEntry,
+    Manifest,
+    bundle_files,
+    manifest_to_json,
+    sha256_file,
+)
+from runtime.contract.calibration import Calibration
+from runtime.contract.errors import BundleError, UsageError
+from runtime.contract.pixels import PixelSpec
+from runtime.contract.prompt import TEMPLATE_VERSION
+from train.checkpoint import SIZES, TOKENIZER, WEIGHTS
+from train.model.pvchat import ModelConfig
+
+Kind = Literal["base", "household"]
+_ROLES = {
+    "language/embeddings.safetensors": "embeddings",
+    "language/tokenizer.json": "tokenizer",
+    "domain.safetensors": "domain",
+}
+_FOLDER_ROLES = {"checkpoint": "checkpoint", "golden": "golden", "adapters": "adapter"}
+_TOOLS = ("torch", "transformers", "optimum", "onnx", "onnxscript", "onnxruntime", "onnxruntime-genai")
+
+
+def pack(
+    checkpoint_dir: Path,
+    out_dir: Path,
+    *,
+    kind: Kind,
+    calibration: Calibration,
+    evaluation: Mapping[str, Any],
+    made_by: Mapping[str, Any],
+    config: ExportConfig,
+    adapters: Sequence[Path] = (),
+    golden: Mapping[str, Arrays] | None = None,
+    prompts: Sequence[PromptCase] | None = None,
+    ready: Mapping[str, bytes] | None = None,
+    progress: Progress = lambda _: None,
+) -> Bundle:
+    """Export a checkpoint, prove it against torch, and write a bundle.
+
+    Args:
+        checkpoint_dir: as `train.checkpoint.save_base` wrote it.
+        out_dir: must not exist, be empty, or hold a bundle, which is replaced.
+        evaluation, made_by: for the manifest; the parity report and the tools' versions are added.
+        adapters: adapter files of the household's members; a `base` bundle has none.
+        golden: inputs by engine for the self-test; made-up ones where none are given.
+        prompts: on which the int4 language engine is judged; None: made-up ones.
+        ready: engines already exported from this very checkpoint, by role.
+
+    Raises:
+        UsageError: `out_dir` holds something else. BundleError: the export does not agree with torch, the
+        bundle is too large. AdapterError: an adapter that does not fit.
+    """
+    _refuse_target(out_dir)
+    if kind == "base" and adapters:
+        raise UsageError("a base bundle has nobody in it.", "Pack adapters with kind household.")
+    source = open_source(checkpoint_dir)
+    given = dict(golden or {})
+    members = _members(source, adapters)
+    built = build_engines(
+        source, config, golden=given, prompts=prompts, ready=dict(ready or {}), progress=progress
+    )
+    progress("write the bundle")
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}-", dir=out_dir.parent))
+    try:
+        _write(temporary, source, built, golden_tensors(source, built, config, given), members)
+        about = {**made_by, "export": {"config": dataclasses.asdict(config), "tools": _tool_versions()}}
+        manifest = Manifest(
+            kind=kind,
+            base=source.base,
+            files=_entries(temporary, built),
+            engines=built.specs,
+            shapes=shape_letters(source.config),
+            pixels=_pixels(source.config),
+            calibration=calibration,
+            prompt={"template": TEMPLATE_VERSION, "max_subjects": MAX_SUBJECTS},
+            evaluation={**evaluation, "parity": built.parity},
+            budgets={"bundle_mib": config.max_mib},
+            made_by=about,
+        )
+        (temporary / MANIFEST).write_bytes(manifest_to_json(manifest))
+        _refuse_size(temporary, config.max_mib)
+        Bundle.open(temporary).verify()
+        temporary.chmod(0o755)
+        _put(temporary, out_dir)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return Bundle.open(out_dir)
+
+
+def size_mib(bundle: Bundle) -> float:
+    """All files, the manifest too."""
+    return _size_mib(bundle.root)
+
+
+def _size_mib(root: Path) -> float:
+    return sum(path.stat().st_size for path in (*bundle_files(root), root / MANIFEST)) / 2**20
+
+
+def _refuse_target(out_dir: Path) -> None:
+    if out_dir.is_dir() and (not any(out_dir.iterdir()) or (out_dir / MANIFEST).is_file()):
+        return
+    if out_dir.exists() or out_dir.is_symlink():
+        raise UsageError(f"{out_dir} exists and is no bundle.", "Choose another folder, or remove it.")
+
+
+def _members(source: Source, adapters: Sequence[Path]) -> dict[str, bytes]:
+    """Adapter files by their name in the bundle."""
+    shapes = shape_letters(source.config)
+    members: dict[str, bytes] = {}
+    for path in adapters:
+        adapter, raw = read_adapter(path, base=source.base, shapes=shapes)
+        name = f"{adapter.subject_id}.safetensors"
+        if name in members:
+            raise BundleError(f"two adapters are for subject {adapter.subject_id[:9]}.", "Give one of each.")
+        members[name] = raw
+    return members
+
+
+def _write(
+    root: Path,
+    source: Source,
+    built: Built,
+    golden: Mapping[str, Arrays],
+    members: Mapping[str, bytes],
+) -> None:
+    for role, raw in built.files.items():
+        _put_bytes(root / built.specs[role].path, raw)
+    for name in (WEIGHTS, SIZES, TOKENIZER):
+        _put_bytes(root / "checkpoint" / name, (source.folder / name).read_bytes())
+    _put_bytes(root / "language" / "tokenizer.json", source.tokenizer_json.encode())
+    table = {"embed": embedding_table(source.model.language)}
+    _put_bytes(root / "language" / "embeddings.safetensors", safetensors.numpy.save(table))
+    domain = {
+        "mean": source.model.domain_mean.numpy().astype(np.float32),
+        "whiten": source.model.domain_whiten.numpy().astype(np.float32),
+    }
+    _put_bytes(root / "domain.safetensors", safetensors.numpy.save(domain))
+    for role, tensors in golden.items():
+        contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+        _put_bytes(root / "golden" / f"{role}.safetensors", safetensors.numpy.save(contiguous))
+    for name, raw in members.items():
+        _put_bytes(root / "adapters" / name, raw)
+
+
+def _put_bytes(path: Path, raw: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(raw)
+
+
+def _entries(root: Path, built: Built) -> tuple[FileEntry, ...]:
+    engines = {spec.path: role for role, spec in built.specs.items()}
+    entries = []
+    for path in bundle_files(root):
+        name = path.relative_to(root).as_posix()
+        role = engines.get(name) or _ROLES.get(name) or _FOLDER_ROLES[name.split("/", 1)[0]]
+        entries.append(FileEntry(name, path.stat().st_size, sha256_file(path), role))
+    return tuple(entries)
+
+
+def _pixels(config: ModelConfig) -> PixelSpec:
+    return PixelSpec(
+        width=config.vision.width,
+        height=config.vision.height,
+        crop=config.head.crop,
+        window_frames=config.bridge.frames,
+    )
+
+
+def _tool_versions() -> dict[str, str]:
+    found = {}
+    for name in _TOOLS:
+        with suppress(
+            importlib.metadata.PackageNotFoundError
+        ):  # the gpu extra brings onnxruntime-gpu instead
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def _refuse_size(root: Path, max_mib: float) -> None:
+    size = _size_mib(root)
+    if size > max_mib:
+        largest = max(bundle_files(root), key=lambda path: path.stat().st_size)
+        raise BundleError(
+            f"the bundle has {size:.1f} MiB, allowed are {max_mib:g}; "
+            f"its largest file is {largest.relative_to(root)} ({largest.stat().st_size / 2**20:.1f} MiB).",
+            "Train a smaller model, or raise max_mib in the export's configuration.",
+        )
+
+
+def _put(made: Path, target: Path) -> None:
+    """Rename the finished bundle to its place; a bundle that was there goes only when the new one is in."""
+    if not target.exists():
+        made.rename(target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent))
+    target.replace(old)
+    try:
+        made.rename(target)
+    except OSError:
+        old.replace(target)
+        raise
+    shutil.rmtree(old)

@@ -1,0 +1,1 @@
+"""The torch-free part that runs in the home: contract, engines, session, server, client."""

@@ -1,0 +1,112 @@
+"""`python -m runtime`: serve a bundle, or test it. The only place that sets up logging and signals."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from runtime.address import Claim
+from runtime.config import RuntimeConfig, load_runtime_config
+from runtime.contract.bundle import Bundle
+from runtime.contract.errors import ConfigError, PvchatError
+from runtime.contract.serving import Session
+from runtime.router import Server, ServerStats
+from runtime.server import SessionHandler
+
+EXIT_SELFTEST_FAILED = 5
+_log = logging.getLogger("runtime")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; the exit code is the error's."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        config = _config(arguments.config, arguments.threads)
+        if arguments.verb == "selftest":
+            return selftest(arguments.bundle, config, arguments.adapter)
+        serve(arguments.bundle, arguments.socket, config, until_stdin_ends=arguments.until_stdin_ends)
+    except PvchatError as error:
+        print(f"pvchat-edge runtime: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def serve(root: Path, endpoint: str, config: RuntimeConfig, *, until_stdin_ends: bool) -> None:
+    """Serve a bundle until SIGTERM, SIGINT or, if wanted, the end of standard input."""
+    Claim(endpoint).release()  # refuse a taken or impossible address before loading anything
+    bundle, session = load(root, config)
+    stats = ServerStats()
+    handler = SessionHandler(session, bundle, stats, save_evidence=config.save_evidence)
+    server = Server(endpoint, handler, queue_size=config.queue, stats=stats)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: server.stop())
+    with server:
+        if until_stdin_ends:
+            threading.Thread(target=_stop_at_end_of_stdin, args=(server,), daemon=True).start()
+        _log.info("serving bundle %s at %s", bundle.bundle_id, endpoint)
+        server.serve()
+    _log.info("stopped after %.0f s: %s", stats.uptime_s, stats.counts())
+
+
+def selftest(root: Path, config: RuntimeConfig, adapter: Path | None) -> int:
+    """Verify a bundle and run its golden clips; one line per problem on stdout."""
+    _, session = load(root, config)
+    problems = session.selftest() if adapter is None else session.selftest(adapter.absolute())
+    for problem in problems:
+        print(problem)
+    return EXIT_SELFTEST_FAILED if problems else 0
+
+
+def load(root: Path, config: RuntimeConfig) -> tuple[Bundle, Session]:
+    """A verified bundle and its session."""
+    bundle = Bundle.open(root.absolute())
+    bundle.verify()
+    # Engines are heavy and an optional extra: a bad address or bundle must be told without them.
+    from runtime.session import open_session
+
+    return bundle, open_session(bundle, config)
+
+
+def _config(path: Path | None, threads: int | None) -> RuntimeConfig:
+    config = load_runtime_config(path)
+    try:
+        return config if threads is None else dataclasses.replace(config, threads=threads)
+    except ValueError as error:
+        raise ConfigError(f"--threads: {error}.") from error
+
+
+def _stop_at_end_of_stdin(server: Server) -> None:
+    """A parent that dies, however it dies, closes our standard input."""
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    server.stop()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m runtime", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", type=Path, help="TOML file; see configs/runtime/default.toml")
+    common.add_argument("--threads", type=int, help="CPU threads of one engine run")
+    serving = verbs.add_parser("serve", parents=[common], help="answer requests at a socket")
+    serving.add_argument("--bundle", type=Path, required=True)
+    serving.add_argument("--socket", required=True, help="ipc:// and an absolute path")
+    serving.add_argument("--until-stdin-ends", action="store_true", help="stop when the parent is gone")
+    testing = verbs.add_parser("selftest", parents=[common], help="check a bundle; exit 0 or 5")
+    testing.add_argument("bundle", type=Path)
+    testing.add_argument("--adapter", type=Path, help="one adapter file to check with it")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

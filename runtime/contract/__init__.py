@@ -1,0 +1,1 @@
+"""Types that all four packages share; standard library and numpy only."""

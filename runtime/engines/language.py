@@ -1,0 +1,207 @@
+"""The language model: prompt pieces in, words or a yes/no score out. Knows no clip and no names.
+
+Greedy, one sequence, own loop over an engine with past keys and values. What comes before the question is the
+same for every question about one window and its subjects; its keys and values are kept and used again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.contract.errors import BundleError, EngineError
+from runtime.contract.prompt import EOS_ID, NO, SLOTS, SPECIAL_TOKENS, YES, BlockPiece, Piece, TextPiece
+from runtime.engines.base import Array, Engine
+
+Floats = NDArray[np.float32]
+Encode = Callable[[str], list[int]]
+Decode = Callable[[Sequence[int]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The tokenizer, as two functions, and the ids that matter.
+
+    Attributes:
+        encode: text to ids, no special tokens added; `decode`: ids to text.
+        special: id of each special token by its text.
+        yes, no: the ids whose logits are compared.
+    """
+
+    encode: Encode
+    decode: Decode
+    special: Mapping[str, int]
+    yes: int
+    no: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Prefix:
+    """Past keys and values of `length` tokens."""
+
+    past: dict[str, Array]
+    length: int
+
+
+def load_vocabulary(raw: bytes) -> Vocabulary:
+    """Read a tokenizer.json.
+
+    Raises:
+        BundleError: it is none, or lacks a special token, or yes and no are not one token each.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_str(raw.decode())
+    except Exception as error:
+        raise BundleError(f"the tokenizer cannot be read: {error}.", "Install the bundle again.") from error
+
+    def encode(text: str) -> list[int]:
+        return list(tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def decode(ids: Sequence[int]) -> str:
+        return str(tokenizer.decode(list(ids), skip_special_tokens=False))
+
+    found = {token: tokenizer.token_to_id(token) for token in SPECIAL_TOKENS}
+    special = {token: number for token, number in found.items() if number is not None}
+    missing = sorted(set(SPECIAL_TOKENS) - set(special))
+    yes, no = encode(YES), encode(NO)
+    if missing or len(yes) != 1 or len(no) != 1 or yes == no:
+        raise BundleError(
+            f"the tokenizer lacks {', '.join(missing) or 'one token each for yes and no'}.",
+            "Export the bundle again.",
+        )
+    return Vocabulary(encode, decode, special, yes[0], no[0])
+
+
+class LanguageModel:
+    """A decoder that takes embeddings."""
+
+    def __init__(
+        self, engine: Engine, table: Floats, vocabulary: Vocabulary, *, prefixes_kept: int = 4
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            engine: inputs_embeds, attention_mask, past_key_values.*; logits, present.*.
+            table: float32 (V, D), the token embeddings.
+            vocabulary: the tokenizer.
+            prefixes_kept: how many prefixes' keys and values stay in memory.
+        """
+        self._engine = engine
+        self._table = table
+        self._vocabulary = vocabulary
+        self._kept = prefixes_kept
+        self._prefixes: OrderedDict[Hashable, _Prefix] = OrderedDict()
+        self._empty = _empty_past(engine)
+
+    def yes_no(self, key: Hashable, pieces: Sequence[Piece], blocks: Mapping[BlockPiece, Floats]) -> float:
+        """Logit of `yes` minus logit of `no` after the prompt; one prefill."""
+        _, logits = self._prefill(key, pieces, blocks)
+        return float(logits[self._vocabulary.yes] - logits[self._vocabulary.no])
+
+    def generate(
+        self,
+        key: Hashable,
+        pieces: Sequence[Piece],
+        blocks: Mapping[BlockPiece, Floats],
+        *,
+        slots: Collection[int],
+        max_tokens: int,
+        check: Callable[[], None] = lambda: None,
+    ) -> str:
+        """The most likely words, until the end token or `max_tokens`.
+
+        Args:
+            key: equal only where everything before the last piece is equal (window, subjects, adapters).
+            pieces, blocks: the prompt; the last piece is the question, rows are float32 (L, D).
+            slots: subjects that may be spoken of, 0-based; every other slot token is never chosen.
+            check: called before every step; raises to stop.
+        """
+        banned = [
+            number
+            for token, number in self._vocabulary.special.items()
+            if number != EOS_ID and not (token in SLOTS and SLOTS.index(token) in slots)
+        ]
+        state, logits = self._prefill(key, pieces, blocks)
+        spoken: list[int] = []
+        while len(spoken) < max_tokens:
+            check()
+            allowed = logits.copy()
+            allowed[banned] = -np.inf
+            best = int(np.argmax(allowed))
+            if best == EOS_ID:
+                break
+            spoken.append(best)
+            if len(spoken) < max_tokens:
+                state, logits = self._step(state, self._table[[best]])
+        return self._vocabulary.decode(spoken).strip()
+
+    def _prefill(
+        self, key: Hashable, pieces: Sequence[Piece], blocks: Mapping[BlockPiece, Floats]
+    ) -> tuple[_Prefix, Floats]:
+        prefix = self._prefixes.get(key)
+        if prefix is None:
+            prefix, _ = self._step(_Prefix(self._empty, 0), self._embed(pieces[:-1], blocks))
+            self._prefixes[key] = prefix
+            if len(self._prefixes) > self._kept:
+                self._prefixes.popitem(last=False)
+        else:
+            self._prefixes.move_to_end(key)
+        return self._step(prefix, self._embed(pieces[-1:], blocks))
+
+    def _embed(self, pieces: Sequence[Piece], blocks: Mapping[BlockPiece, Floats]) -> Floats:
+        rows: list[Floats] = []
+        for piece in pieces:
+            if isinstance(piece, TextPiece):
+                rows.append(self._table[self._vocabulary.encode(piece.text)])
+            elif piece.block == "token":
+                slot = self._vocabulary.special[SLOTS[piece.subject]]
+                rows.append(self._table[[slot]] + blocks[piece])
+            else:
+                rows.append(blocks[piece])
+        return np.concatenate(rows).astype(np.float32, copy=False)
+
+    def _step(self, state: _Prefix, embeds: Floats) -> tuple[_Prefix, Floats]:
+        """Feed (L, D) embeddings after a state: the new state, float32 (V,) logits of the last position."""
+        length = state.length + len(embeds)
+        outputs = self._engine.run(
+            {
+                "inputs_embeds": embeds[None],
+                "attention_mask": np.ones((1, length), dtype=np.int64),
+                **state.past,
+            }
+        )
+        logits = np.asarray(outputs["logits"][0, -1], dtype=np.float32)
+        if len(logits) != len(self._table):
+            raise EngineError(
+                f"the language engine gives {len(logits)} logits for {len(self._table)} tokens."
+            )
+        past = {name: outputs[_present(name)] for name in self._empty}
+        return _Prefix(past, length), logits
+
+
+def _present(past: str) -> str:
+    return past.replace("past_key_values.", "present.")
+
+
+def _empty_past(engine: Engine) -> dict[str, Array]:
+    """Keys and values of no tokens: (1, heads, 0, width) for every past input."""
+    empty: dict[str, Array] = {}
+    outputs = {spec.name for spec in engine.specs.outputs}
+    for spec in engine.specs.inputs:
+        if not spec.name.startswith("past_key_values."):
+            continue
+        if len(spec.shape) != 4 or _present(spec.name) not in outputs:
+            raise BundleError(f"the language engine's {spec.name} has no matching output.")
+        heads, width = spec.shape[1], spec.shape[3]
+        if not isinstance(heads, int) or not isinstance(width, int):
+            raise BundleError(f"the manifest does not give the sizes of {spec.name}: {spec.shape}.")
+        empty[spec.name] = np.zeros((1, heads, 0, width), dtype=spec.dtype)
+    if not empty:
+        raise BundleError("the language engine takes no past keys and values.", "Export the bundle again.")
+    return empty

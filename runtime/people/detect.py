@@ -1,0 +1,53 @@
+"""Turns the vision engine's `people` output into boxes. Knows no engine and no identity."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.contract.pixels import Box, PixelSpec, from_letterbox
+from runtime.people.views import PersonBox
+
+MIN_SCORE = 0.5
+MAX_PEOPLE = 4
+_SAME_PERSON_IOU = 0.35
+
+
+def find_people(
+    people: NDArray[np.float32], frame_width: int, frame_height: int, spec: PixelSpec
+) -> list[PersonBox]:
+    """People of one frame, best first, at most four.
+
+    Args:
+        people: float32 (P, 9): objectness logit, head centre x, y, width, height, body x0, y0, x1, y1, all
+            in fractions of the vision input.
+        frame_width, frame_height: size of the original frame in pixels.
+    """
+    scores = 1 / (1 + np.exp(-people[:, 0].clip(-30, 30)))
+    kept: list[tuple[float, Box, Box]] = []
+    for index in np.argsort(-scores):
+        score = float(scores[index])
+        if score < MIN_SCORE or len(kept) == MAX_PEOPLE:
+            break
+        cx, cy, w, h, x0, y0, x1, y1 = (float(value) for value in people[index, 1:])
+        head: Box = (cx - w / 2, cy - h / 2, w, h)
+        if w > 0 and h > 0 and all(overlap(head, other) < _SAME_PERSON_IOU for _, other, _ in kept):
+            kept.append((score, head, (x0, y0, max(x1 - x0, w), max(y1 - y0, h))))
+    return [
+        PersonBox(
+            head=from_letterbox(head, frame_width, frame_height, spec),
+            body=from_letterbox(body, frame_width, frame_height, spec),
+            score=score,
+        )
+        for score, head, body in kept
+    ]
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes, 0..1."""
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = width * height
+    return both / (a[2] * a[3] + b[2] * b[3] - both)

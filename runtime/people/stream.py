@@ -1,0 +1,114 @@
+"""Frames to person views: detect, track, crop, embed. Knows no subjects; the encoders are handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.contract.pixels import Box, PixelSpec, normalise, to_crop
+from runtime.people.cluster import join_tracks, split_tracks
+from runtime.people.detect import find_people
+from runtime.people.faces import Face, FaceEngine, face_distance
+from runtime.people.track import link
+from runtime.people.views import PersonBox, PersonView
+
+Floats = NDArray[np.float32]
+EmbedHeads = Callable[[Floats], tuple[Floats, Floats]]
+"""Crops float32 (N, 3, side, side), normalised, to embeddings (N, E), unit, and qualities (N,), 0..1."""
+
+SAME_FACE_BELOW = 0.42
+OTHER_FACE_ABOVE = 0.62
+_FACES_PER_TRACK = 4
+
+
+def head_views(
+    frames: NDArray[np.uint8],
+    times_s: Sequence[float],
+    people: Floats,
+    spec: PixelSpec,
+    embed: EmbedHeads,
+) -> list[PersonView]:
+    """Views of everybody in a window of the trained world.
+
+    Args:
+        frames: uint8 (T, H, W, 3), RGB.
+        times_s: seconds of each frame from the first.
+        people: float32 (T, P, 9), the vision engine's `people`.
+        embed: the head encoder.
+
+    Returns:
+        one view per person and frame, tracks linked within these frames.
+    """
+    height, width = frames.shape[1:3]
+    boxes = [find_people(cells, width, height, spec) for cells in people]
+    tracks = link(boxes)
+    found = [(t, n) for t, row in enumerate(boxes) for n in range(len(row))]
+    if not found:
+        return []
+    crops = np.stack([to_crop(frames[t], boxes[t][n].head, spec) for t, n in found])
+    embeddings, qualities = embed(normalise(crops, spec))
+    return [
+        PersonView(
+            frame=t,
+            t_s=times_s[t],
+            track=tracks[t][n],
+            head=boxes[t][n].head,
+            body=boxes[t][n].body,
+            embedding=embeddings[row],
+            quality=float(np.clip(qualities[row], 0.0, 1.0)),
+            source="head",
+        )
+        for row, (t, n) in enumerate(found)
+    ]
+
+
+def face_views(
+    frames: NDArray[np.uint8],
+    times_s: Sequence[float],
+    looks: Sequence[int],
+    faces: FaceEngine,
+    check: Callable[[], None] = lambda: None,
+    per_track: int = _FACES_PER_TRACK,
+) -> list[PersonView]:
+    """Views of the faces in ordinary footage; slow, so only some frames are looked at.
+
+    Args:
+        frames: uint8 (T, H, W, 3), RGB.
+        times_s: seconds of each frame from the first.
+        looks: indices of the frames to look at, ascending.
+        check: called before every frame; raises to stop.
+        per_track: at most this many faces of a track are embedded, those of highest quality.
+
+    Returns:
+        views with `frame` an index into `frames`, one track number a person.
+    """
+    found: list[list[Face]] = []
+    for index in looks:
+        check()
+        found.append(faces.find(frames[index]))
+    boxes = [[_person(face) for face in row] for row in found]
+    by_track: dict[int, list[tuple[int, int]]] = {}
+    for look, row in enumerate(link(boxes)):
+        for number, track in enumerate(row):
+            by_track.setdefault(track, []).append((look, number))
+    views: list[PersonView] = []
+    for track, seen in by_track.items():
+        best = sorted(seen, key=lambda at: -found[at[0]][at[1]].quality)[:per_track]
+        for look, number in sorted(best):
+            check()
+            face, index = found[look][number], looks[look]
+            box = boxes[look][number]
+            embedding = faces.embed(frames[index], [face])[0]
+            views.append(
+                PersonView(index, times_s[index], track, box.head, box.body, embedding, face.quality, "face")
+            )
+    return join_tracks(split_tracks(views, face_distance, OTHER_FACE_ABOVE), face_distance, SAME_FACE_BELOW)
+
+
+def _person(face: Face) -> PersonBox:
+    """The box of a face as a head, and a body where one would be: three heads wide, seven high."""
+    x, y, w, h = face.box
+    body: Box = (x - w, y - h * 0.25, w * 3, h * 7)
+    return PersonBox(face.box, body, min(1.0, 0.5 + face.score / 4))

@@ -1,0 +1,67 @@
+"""What the people stream hands on: one view per person and moment. Knows no engines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.contract.adapter import PersonSource
+from runtime.contract.pixels import Box
+
+
+@dataclass(frozen=True, slots=True)
+class PersonBox:
+    """A person found in one frame.
+
+    Attributes:
+        head, body: x, y, width, height in pixels of the frame.
+        score: the detector's confidence, 0..1.
+    """
+
+    head: Box
+    body: Box
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class PersonView:
+    """One person at one moment, embedded.
+
+    Attributes:
+        frame: index into the clip's frames that were looked at.
+        t_s: seconds from the first of them.
+        track: index of the person's track within the window, 0-based.
+        head, body: x, y, width, height in pixels of the frame.
+        embedding: float32 (E,), unit.
+        quality: 0..1; how well this view can tell who it is.
+        source: which encoder made the embedding.
+    """
+
+    frame: int
+    t_s: float
+    track: int
+    head: Box
+    body: Box
+    embedding: NDArray[np.float32]
+    quality: float
+    source: PersonSource
+
+
+@dataclass(frozen=True, slots=True)
+class PersonTokens:
+    """Views of a window as the bridge takes them, padded to M.
+
+    Attributes:
+        embed: float32 (M, E), unit rows, zeros where not valid.
+        geom: float32 (M, 12): head cx, cy, w, h (fractions of the vision input), quality, velocity x, y
+            (fractions per second), time 0..1, source is head, source is face, track / 8, 1.
+        valid: float32 (M,), 1 or 0.
+        views: the views behind the first rows, in row order.
+    """
+
+    embed: NDArray[np.float32]
+    geom: NDArray[np.float32]
+    valid: NDArray[np.float32]
+    views: tuple[PersonView, ...]

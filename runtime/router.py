@@ -1,0 +1,313 @@
+"""The socket server of the runtime and of the daemon: bytes in, handler, bytes out. Knows no models.
+
+One thread owns the ROUTER socket; workers take requests from a bounded queue and hand replies back through a
+pipe. A full queue is answered at once with `BusyError`; a request whose deadline passed while it waited is
+dropped, for nobody waits any more. Requests of the `express` kinds have a worker of their own.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import zmq
+
+from runtime.address import Claim
+from runtime.contract.errors import BusyError, ConfigError, PvchatError, UnavailableError, WireError
+from runtime.contract.serving import Deadline
+from runtime.wire import (
+    MAX_MESSAGE_BYTES,
+    DaemonStatus,
+    DaemonStop,
+    Envelope,
+    ErrorReply,
+    Health,
+    Hello,
+    Reply,
+    Request,
+    decode_envelope,
+    decode_request,
+    encode_reply,
+    to_error_reply,
+)
+
+Handler = Callable[[Request, Deadline], Reply]
+"""Answers one request or raises a `PvchatError`; called from several threads when a server has several."""
+
+EXPRESS: tuple[type[Request], ...] = (Hello, Health, DaemonStatus, DaemonStop)
+_MAX_FRAMES = 3
+_HIGH_WATER = 64
+_HANDSHAKE_MS = 1000
+_FAREWELL_MS = 250
+_log = logging.getLogger(__name__)
+
+
+class ServerStats:
+    """Counters that the server writes and `Health` reads. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._started_s = time.monotonic()
+        self._counts = {"served": 0, "failed": 0, "expired": 0, "refused": 0}
+        self.waiting = 0
+
+    def count(self, name: str) -> None:
+        """One more `served`, `failed`, `expired` or `refused`."""
+        with self._lock:
+            self._counts[name] += 1
+
+    def counts(self) -> dict[str, int]:
+        """All four, since start."""
+        with self._lock:
+            return dict(self._counts)
+
+    @property
+    def uptime_s(self) -> float:
+        """Seconds since start."""
+        return time.monotonic() - self._started_s
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    peer: bytes
+    envelope: Envelope
+    request: Request
+    until_s: float
+
+    def left_s(self) -> float:
+        return self.until_s - time.monotonic()
+
+
+class Server:
+    """Serves one endpoint until `stop`. `start` binds, `serve` runs; a with statement starts and closes."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        handler: Handler,
+        *,
+        threads: int = 1,
+        queue_size: int = 16,
+        express: tuple[type[Request], ...] = EXPRESS,
+        stats: ServerStats | None = None,
+        grace_s: float = 5.0,
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            threads: workers; more than one only for a handler that may be called by several threads.
+            queue_size: requests that may wait; one more is refused.
+            express: kinds of request that must not wait behind others; the handler must be quick with them.
+            grace_s: how long `stop` waits for requests being worked on.
+        """
+        self.endpoint = endpoint
+        self.stats = stats or ServerStats()
+        self._handler = handler
+        self._threads = threads
+        self._express = express
+        self._grace_s = grace_s
+        self._ordinary: queue.Queue[_Job | None] = queue.Queue(queue_size)
+        self._urgent: queue.Queue[_Job | None] = queue.Queue(queue_size)
+        self._replies: deque[tuple[bytes, bytes]] = deque()
+        self._stopping = threading.Event()
+        self._workers: list[threading.Thread] = []
+        self._claim: Claim | None = None
+        self._wake_lock = threading.RLock()
+        self._wake_in = self._wake_out = -1
+
+    def start(self) -> None:
+        """Claim the address, bind and start the workers.
+
+        Raises:
+            ConfigError: a bad endpoint or folder. UnavailableError: somebody else listens there.
+        """
+        self._claim = Claim(self.endpoint)
+        self._wake_out, self._wake_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._context = zmq.Context(io_threads=1)
+        self._socket = self._context.socket(zmq.ROUTER)
+        for option, value in (
+            (zmq.LINGER, 0),
+            (zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES),
+            (zmq.SNDHWM, _HIGH_WATER),
+            (zmq.RCVHWM, _HIGH_WATER),
+            (zmq.HANDSHAKE_IVL, _HANDSHAKE_MS),
+            (zmq.ROUTER_MANDATORY, 1),
+        ):
+            self._socket.setsockopt(option, value)
+        try:
+            self._socket.bind(self.endpoint)
+            self._claim.path.chmod(0o600)
+        except (zmq.ZMQError, OSError) as error:
+            self.close()
+            raise ConfigError(
+                f"cannot listen at {self.endpoint}: {error}.", "Choose another path."
+            ) from error
+        queues = [self._urgent, *[self._ordinary] * self._threads]
+        self._workers = [
+            threading.Thread(target=self._work, args=(jobs,), name=f"pvchat-worker-{index}", daemon=True)
+            for index, jobs in enumerate(queues)
+        ]
+        for worker in self._workers:
+            worker.start()
+
+    def serve(self) -> None:
+        """Handle requests until `stop`; returns when the last reply is out."""
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._wake_out, zmq.POLLIN)
+        while not self._stopping.is_set():
+            ready = dict(poller.poll())
+            if self._wake_out in ready:
+                self._drain_wakes()
+            self._send_replies()
+            if self._socket in ready:
+                self._receive()
+        self._finish()
+
+    def stop(self) -> None:
+        """Ask `serve` to return; from any thread and from a signal handler."""
+        self._stopping.set()
+        self._wake()
+
+    def close(self) -> None:
+        """Close the socket, remove its file, release the address. Twice is fine."""
+        if self._claim is None:
+            return
+        self._stopping.set()
+        self._socket.close(linger=_FAREWELL_MS)
+        self._context.term()
+        self._claim.path.unlink(missing_ok=True)
+        self._claim.release()
+        self._claim = None
+        with self._wake_lock:
+            ends, self._wake_in, self._wake_out = (self._wake_in, self._wake_out), -1, -1
+            for end in ends:
+                os.close(end)
+
+    def _receive(self) -> None:
+        try:
+            parts = self._socket.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return
+        peer, raw = parts[0], parts[-1]
+        try:
+            envelope = decode_envelope(raw)
+        except WireError as error:
+            self.stats.count("refused")
+            _log.debug("dropped a message without a readable envelope: %s", error)
+            return
+        try:
+            if len(parts) > _MAX_FRAMES:
+                raise WireError(f"message has {len(parts) - 1} parts, at most {_MAX_FRAMES - 1} travel.")
+            envelope, request = decode_request(raw)
+            self._accept(_Job(peer, envelope, request, time.monotonic() + envelope.deadline_ms / 1000))
+        except PvchatError as error:
+            self.stats.count("refused")
+            self._send(peer, encode_reply(to_error_reply(error), envelope.request_id))
+
+    def _accept(self, job: _Job) -> None:
+        jobs = self._urgent if isinstance(job.request, self._express) else self._ordinary
+        try:
+            jobs.put_nowait(job)
+        except queue.Full as error:
+            raise BusyError(
+                f"{jobs.maxsize} requests are waiting already.", "Ask again in a moment."
+            ) from error
+        self.stats.waiting = self._ordinary.qsize()
+
+    def _work(self, jobs: queue.Queue[_Job | None]) -> None:
+        while True:
+            job = jobs.get()
+            if job is None:
+                jobs.put(None)  # for the next worker of this queue
+                return
+            self.stats.waiting = self._ordinary.qsize()
+            if job.left_s() <= 0:
+                self.stats.count("expired")
+                continue
+            self._replies.append((job.peer, self._answer(job)))
+            self._wake()
+
+    def _answer(self, job: _Job) -> bytes:
+        """The reply as bytes, an error where there is one."""
+        try:
+            reply = self._handler(job.request, job.left_s)
+            raw = encode_reply(reply, job.envelope.request_id)
+            self.stats.count("served")
+            return raw
+        except PvchatError as error:
+            problem = to_error_reply(error)
+        except Exception as error:  # noqa: BLE001 - a bug in one request must not end the server
+            problem = _unexpected(job.request, error)
+        self.stats.count("failed")
+        return encode_reply(problem, job.envelope.request_id)
+
+    def _send_replies(self) -> None:
+        while self._replies:
+            self._send(*self._replies.popleft())
+
+    def _send(self, peer: bytes, raw: bytes) -> None:
+        try:
+            self._socket.send_multipart([peer, raw], zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            # Gone (host unreachable) or not reading (again): its own deadline has told it already.
+            _log.debug("a reply found no reader: %s", error)
+
+    def _finish(self) -> None:
+        """Refuse what waits, let the workers end what they have begun, send the last replies."""
+        for jobs in (self._ordinary, self._urgent):
+            self._refuse_waiting(jobs)
+            jobs.put(None)
+        until_s = time.monotonic() + self._grace_s
+        for worker in self._workers:
+            worker.join(max(0.0, until_s - time.monotonic()))
+        self._send_replies()
+
+    def _refuse_waiting(self, jobs: queue.Queue[_Job | None]) -> None:
+        problem = to_error_reply(UnavailableError("the server is stopping.", "Ask again in a moment."))
+        while True:
+            try:
+                job = jobs.get_nowait()
+            except queue.Empty:
+                return
+            if job is not None:
+                self._send(job.peer, encode_reply(problem, job.envelope.request_id))
+
+    def _wake(self) -> None:
+        with self._wake_lock:  # reentrant: a signal handler may come here while this thread holds it
+            if self._wake_in < 0:
+                return  # a worker outlived its server
+            try:
+                os.write(self._wake_in, b"\0")
+            except BlockingIOError:
+                return  # the pipe is full of wake-ups already
+
+    def _drain_wakes(self) -> None:
+        try:
+            os.read(self._wake_out, 65536)
+        except BlockingIOError:
+            return
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _unexpected(request: Request, error: Exception) -> ErrorReply:
+    """Log where it happened, never with what values: messages of foreign errors may hold private data."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    kind, verb = type(error).__name__, type(request).__name__
+    _log.error("%s in %s\n%s", kind, verb, where)
+    return ErrorReply(
+        code="error", message=f"internal error in {verb} ({kind}).", next_step="Its log says where."
+    )

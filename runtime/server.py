@@ -1,0 +1,111 @@
+"""The runtime's own verbs on top of a session. Knows no bytes, no engines and no rooms.
+
+`device` uses `runtime.router.Server` with a handler of its own, never this module.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from runtime.contract.bundle import Bundle
+from runtime.contract.errors import DeadlineError, WireError
+from runtime.contract.serving import Deadline, Session
+from runtime.router import ServerStats
+from runtime.wire import (
+    AnswerReply,
+    Ask,
+    Done,
+    Enrol,
+    EnrolReply,
+    Health,
+    HealthReply,
+    Hello,
+    Ready,
+    Reply,
+    Request,
+    SetSubjects,
+)
+
+_STATM = Path("/proc/self/statm")
+
+
+class SessionHandler:
+    """Answers the runtime's requests with one session, one at a time; safe from several threads."""
+
+    def __init__(self, session: Session, bundle: Bundle, stats: ServerStats, *, save_evidence: bool) -> None:
+        """Take over a session.
+
+        Args:
+            stats: the counters of the server that will call this handler.
+            save_evidence: False: no evidence pictures, whatever a request says.
+        """
+        self._session = session
+        self._bundle = bundle
+        self._stats = stats
+        self._save_evidence = save_evidence
+        self._lock = threading.Lock()
+        self._subjects: dict[str, int] = {}
+
+    def __call__(self, request: Request, deadline: Deadline) -> Reply:
+        """Answer one request.
+
+        Raises:
+            PvchatError: what the session raises; `WireError` for a verb that is not the runtime's.
+        """
+        if isinstance(request, Hello):
+            return self._ready()
+        if isinstance(request, Health):
+            return self._health()
+        with self._alone(deadline):
+            if isinstance(request, Ask):
+                where = request.evidence_dir if self._save_evidence else None
+                answer = self._session.answer(request.source, request.intent, request.names, where, deadline)
+                return AnswerReply(answer=answer)
+            if isinstance(request, SetSubjects):
+                self._session.set_subjects(request.adapters)
+                self._subjects = {ref.subject_id: ref.release for ref in request.adapters}
+                return Done()
+            if isinstance(request, Enrol):
+                return EnrolReply(report=self._session.enrol(request.request))
+        raise WireError(f"{type(request).__name__} is no request for the runtime.", "Ask the daemon.")
+
+    @contextmanager
+    def _alone(self, deadline: Deadline) -> Iterator[None]:
+        if not self._lock.acquire(timeout=max(0.0, deadline())):
+            raise DeadlineError("the model was busy until the deadline.", "Try again with more time.")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _ready(self) -> Ready:
+        manifest = self._bundle.manifest
+        return Ready(
+            bundle_id=self._bundle.bundle_id,
+            base=manifest.base,
+            pid=os.getpid(),
+            shapes=manifest.shapes,
+            window_frames=manifest.pixels.window_frames,
+            window_fps=manifest.pixels.window_fps,
+            accept=manifest.calibration.accept,
+            subjects=self._subjects,
+        )
+
+    def _health(self) -> HealthReply:
+        return HealthReply(
+            bundle_id=self._bundle.bundle_id,
+            uptime_s=self._stats.uptime_s,
+            queue=self._stats.waiting,
+            rss_mib=rss_mib(),
+            **self._stats.counts(),
+        )
+
+
+def rss_mib() -> float:
+    """Resident memory of this process in MiB."""
+    pages = int(_STATM.read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

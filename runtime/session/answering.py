@@ -1,0 +1,237 @@
+"""Findings and an intent to an answer. Knows no verdict rules, no decoding and no sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.contract.dialogue import Answer, AnswerKind, Intent, SubjectVerdict, Verdict
+from runtime.contract.prompt import (
+    TEMPLATE_VERSION,
+    BlockPiece,
+    build_prompt,
+    canonical_question,
+    with_names,
+)
+from runtime.engines.language import LanguageModel
+from runtime.session import words
+from runtime.session.decide import Findings, Judgement, Person, combine
+from runtime.session.evidence import evidence_of
+from runtime.session.footage import Footage
+from runtime.session.judge import Installed, rows_of
+from runtime.session.models import Models
+from runtime.session.observe import Observation
+
+_MAX_TOKENS = 32
+_PERHAPS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Everything an answer is made from; `now` is POSIX seconds."""
+
+    models: Models
+    footage: Footage
+    observation: Observation
+    installed: Sequence[Installed]
+    findings: Findings
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The part of an answer that depends on the question."""
+
+    kind: AnswerKind
+    text: str
+    verdict: Verdict | None
+    confidence: float | None
+    subjects: tuple[SubjectVerdict, ...]
+    shown: Sequence[Person]
+    reason: str = ""
+
+
+def answer_intent(
+    looked: Looked,
+    intent: Intent,
+    names: Mapping[str, str],
+    evidence_dir: Path | None,
+    check: Callable[[], None],
+    timings_ms: dict[str, float],
+) -> Answer:
+    """The answer to one question.
+
+    Args:
+        timings_ms: kept by reference: what is added later shows up in the answer.
+    """
+    if intent.kind == "who":
+        said = _who(looked, names)
+    elif intent.kind == "stranger":
+        said = _stranger(looked)
+    else:
+        said = _about(looked, intent, names, check)
+    footage = looked.footage
+    age_ms = None if footage.newest_at is None else max(0.0, (looked.now - footage.newest_at) * 1000)
+    asked = set(intent.subject_ids) or {one.adapter.subject_id for one in looked.installed}
+    return Answer(
+        kind=said.kind,
+        text=said.text,
+        verdict=said.verdict,
+        confidence=said.confidence,
+        threshold=looked.models.manifest.calibration.accept,
+        as_of=footage.newest_at,
+        frame_age_ms=age_ms,
+        subjects=said.subjects,
+        unknown_people=looked.findings.unknown_people,
+        evidence=evidence_of(said.shown, footage, evidence_dir),
+        reason=said.reason,
+        base=looked.models.manifest.base,
+        adapters={
+            one.adapter.subject_id: one.adapter.release
+            for one in looked.installed
+            if one.adapter.subject_id in asked
+        },
+        timings_ms=timings_ms,
+    )
+
+
+def _about(looked: Looked, intent: Intent, names: Mapping[str, str], check: Callable[[], None]) -> _Said:
+    """existence, and what only makes sense of somebody who is there."""
+    judgements = [looked.findings.judgements[subject_id] for subject_id in intent.subject_ids]
+    verdict = combine(judgements)
+    confidences = [one.said.confidence for one in judgements if one.said.confidence is not None]
+    confidence = min(confidences, default=None)
+    subjects = tuple(one.said for one in judgements)
+    place = words.place_of(looked.footage.room)
+    if intent.kind == "existence" or verdict != "yes":
+        text = words.presence({one.subject_id: one.verdict for one in subjects}, verdict, names, place)
+        reason = _reason(looked, judgements, verdict)
+        shown = _shown(looked, intent.subject_ids if verdict == "yes" else ())
+        return _Said("verdict", text, verdict, confidence, subjects, shown, reason)
+    shown = _shown(looked, intent.subject_ids)
+    refusal = _cannot_describe(looked)
+    if intent.kind == "location" and (looked.footage.room or refusal):
+        text = " ".join(_located(looked, one, names) for one in judgements)
+        return _Said("description", text, "yes", confidence, subjects, shown)
+    if refusal:
+        seen = words.named(intent.subject_ids, names)
+        text = f"I see {seen} {place}, but I cannot tell more."
+        return _Said("refusal", text, None, confidence, subjects, shown, refusal)
+    text = " ".join(_described(looked, intent, one, names, check) for one in judgements)
+    return _Said("description", text, "yes", confidence, subjects, shown)
+
+
+def _who(looked: Looked, names: Mapping[str, str]) -> _Said:
+    findings = looked.findings
+    judgements = list(findings.judgements.values())
+    seen = [one.said for one in judgements if one.said.verdict == "yes"]
+    perhaps = [
+        one.said
+        for one in judgements
+        if one.said.verdict == "unsure" and (one.said.confidence or 0.0) >= _PERHAPS
+    ]
+    place = words.place_of(looked.footage.room)
+    reason = " ".join(findings.doubts)
+    shown = _shown(looked, ())
+    if not findings.people and findings.doubts:
+        text = f"I am not sure whether anybody is {place}."
+        return _Said("verdict", text, "unsure", None, (), shown, reason)
+    text = words.company([one.subject_id for one in seen], findings.unknown_people, names, place)
+    sure = [one.confidence for one in seen if one.confidence is not None]
+    return _Said("people", text, None, min(sure, default=None), tuple(seen + perhaps), shown, reason)
+
+
+def _stranger(looked: Looked) -> _Said:
+    """yes: somebody who can be told is surely nobody enrolled; no: everybody in view is enrolled."""
+    findings = looked.findings
+    calibration = looked.models.manifest.calibration
+    open_people = [person for person in findings.people if person.subject_id is None]
+    clear = [p for p in open_people if p.tellable and calibration.verdict(p.unknown) == "yes"]
+    reason = " ".join(findings.doubts)
+    verdict: Verdict
+    if clear:
+        verdict, reason = "yes", ""
+    elif open_people or findings.doubts:
+        verdict = "unsure"
+        reason = reason or "Somebody looks like an enrolled person, but not enough to say so."
+    else:
+        verdict = "no"
+    known = max((person.unknown for person in clear or open_people), default=None)
+    text = words.stranger(verdict, len(clear), words.place_of(looked.footage.room))
+    subjects = tuple(one.said for one in findings.judgements.values() if one.said.verdict == "yes")
+    return _Said("verdict", text, verdict, known, subjects, clear or _shown(looked, ()), reason)
+
+
+def _shown(looked: Looked, subject_ids: Sequence[str]) -> list[Person]:
+    """The people to show: only these subjects, or, for none, everybody, the clearest first."""
+    people = looked.findings.people
+    if subject_ids:
+        wanted = [person for person in people if person.subject_id in subject_ids]
+        best = {p.subject_id: p for p in sorted(wanted, key=lambda person: person.quality)}
+        return [best[subject_id] for subject_id in subject_ids if subject_id in best]
+    return sorted(people, key=lambda person: -person.quality)
+
+
+def _reason(looked: Looked, judgements: Sequence[Judgement], verdict: Verdict) -> str:
+    if verdict == "yes":
+        return ""
+    if verdict == "unsure":
+        return " ".join(dict.fromkeys(one.reason for one in judgements if one.reason))
+    count = len(looked.findings.people)
+    if not count:
+        return "Nobody is in view."
+    return f"{'1 person is' if count == 1 else f'{count} people are'} in view, all told apart."
+
+
+def _cannot_describe(looked: Looked) -> str:
+    """Why the installed model cannot describe this scene; empty: it can."""
+    if looked.observation.source == "face":
+        return (
+            "This scene is unlike those the installed model was trained on: here it can tell who is there, "
+            "not clothes or actions. Ask `is ... here`, or install a base trained on such footage."
+        )
+    if looked.models.language is None:
+        return "The installed bundle has no language model. Install one that has."
+    return ""
+
+
+def _located(looked: Looked, judgement: Judgement, names: Mapping[str, str]) -> str:
+    """Somebody's place: the room, and where in the picture."""
+    who = words.named([judgement.said.subject_id], names)
+    person = next(p for p in looked.findings.people if p.subject_id == judgement.said.subject_id)
+    where = words.position(person.view.head, looked.footage.clip.frames.shape[2])
+    room = looked.footage.room
+    return f"{who} is {words.place_of(room)}, {where}." if room else f"{who} is {where}."
+
+
+def _described(
+    looked: Looked,
+    intent: Intent,
+    judgement: Judgement,
+    names: Mapping[str, str],
+    check: Callable[[], None],
+) -> str:
+    """What the language model says of one subject, in the window that shows it best."""
+    language, claim = looked.models.language, judgement.claim
+    if not isinstance(language, LanguageModel) or claim is None:
+        return ""
+    check()
+    one = next(one for one in looked.installed if one.adapter.subject_id == judgement.said.subject_id)
+    window = looked.observation.windows[claim.window]
+    rows = rows_of(looked.models, window, one.adapter)
+    blocks = {
+        BlockPiece("video"): rows.base,
+        BlockPiece("token", 0): one.adapter.arrays["token"][None],
+        BlockPiece("soft", 0): one.adapter.arrays["soft_tokens"],
+        BlockPiece("rows", 0): rows.subject,
+    }
+    text = language.generate(
+        (window.key, one.adapter.subject_id, one.sha256, TEMPLATE_VERSION),
+        build_prompt(1, canonical_question(intent.kind, [0])),
+        blocks,
+        slots=[0],
+        max_tokens=_MAX_TOKENS,
+        check=check,
+    )
+    return with_names(text, {0: words.named([one.adapter.subject_id], names)})

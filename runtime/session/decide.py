@@ -1,0 +1,216 @@
+"""The truth rules: evidence to verdicts, unknown people and doubts. Pure; knows no engines and no files.
+
+A person in view is one subject, or somebody else: per person the subjects share the probability with
+`somebody else`, so two subjects never both claim one person, and nobody is given the nearest name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from runtime.contract.calibration import Calibration
+from runtime.contract.dialogue import SubjectVerdict, Verdict
+from runtime.people.views import PersonView
+from runtime.session.judge import NOBODY, Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody in view.
+
+    Attributes:
+        number: as in the observation.
+        subject_id: who it is, as far as that is accepted; None: unknown or not to be told.
+        view: the view to show.
+        quality: of the best view, 0..1.
+        unknown: probability that it is nobody installed, 0..1.
+        tellable: whether quality and views suffice, and the person was compared.
+    """
+
+    number: int
+    subject_id: str | None
+    view: PersonView
+    quality: float
+    unknown: float
+    tellable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One subject's verdict, the claim it rests on, and why it is not more certain."""
+
+    said: SubjectVerdict
+    claim: Claim | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What is known about a clip or window.
+
+    Attributes:
+        judgements: by subject id, for every installed subject.
+        people: everybody in view, by number.
+        unknown_people: how many are nobody installed or cannot be told.
+        doubts: why `nobody else is there` cannot be said; empty: it can.
+    """
+
+    judgements: dict[str, Judgement]
+    people: tuple[Person, ...]
+    unknown_people: int
+    doubts: tuple[str, ...]
+
+
+def decide(
+    views: Sequence[PersonView],
+    claims: Sequence[Claim],
+    *,
+    able: Mapping[str, bool],
+    compared: frozenset[int],
+    calibration: Calibration,
+    doubts: Sequence[str],
+    min_views: int = 1,
+) -> Findings:
+    """Verdicts for all installed subjects.
+
+    Args:
+        views: everybody seen; `track` is the person's number.
+        claims: evidence; at most one matters per subject and person, the strongest.
+        able: every installed subject id, and whether its adapter has views of this source.
+        compared: persons that were compared with the subjects at all.
+        doubts: what is already known to hide people (a cut clip, no person detector); whole sentences.
+        min_views: a person seen less often cannot be told apart.
+    """
+    best = _strongest(claims)
+    shares = _shares(best, calibration)
+    owners = _owners(views, shares, best, calibration)
+    people = _people(views, best, shares, owners, compared, min_views, calibration)
+    hidden = [person for person in people if not person.tellable and person.subject_id is None]
+    doubts = list(doubts)
+    if hidden:
+        doubts.append("Somebody is there who cannot be told: too small, blurred or turned away.")
+    judgements = {
+        subject_id: _judge(subject_id, able[subject_id], best, shares, owners, calibration, doubts)
+        for subject_id in able
+    }
+    return Findings(judgements, people, _count_unknown(people, views), tuple(doubts))
+
+
+def combine(judgements: Sequence[Judgement]) -> Verdict:
+    """`are A and B here`: yes when all are, no when one is not, else unsure."""
+    verdicts = [judgement.said.verdict for judgement in judgements]
+    if "no" in verdicts:
+        return "no"
+    return "yes" if all(verdict == "yes" for verdict in verdicts) else "unsure"
+
+
+def _strongest(claims: Sequence[Claim]) -> dict[tuple[str, int], Claim]:
+    best: dict[tuple[str, int], Claim] = {}
+    for claim in claims:
+        key = (claim.subject_id, claim.person)
+        if key not in best or claim.llr > best[key].llr:
+            best[key] = claim
+    return best
+
+
+def _shares(best: Mapping[tuple[str, int], Claim], calibration: Calibration) -> dict[tuple[str, int], float]:
+    """Probability that a person is a subject; over all subjects and `somebody else` it sums to 1."""
+    prior = math.log(calibration.prior / (1 - calibration.prior))
+    odds = {key: math.exp(prior + claim.llr) for key, claim in best.items()}
+    total: dict[int, float] = {}
+    for (_, person), value in odds.items():
+        total[person] = total.get(person, 1.0) + value
+    return {key: value / (1 + value if key[1] == NOBODY else total[key[1]]) for key, value in odds.items()}
+
+
+def _owners(
+    views: Sequence[PersonView],
+    shares: Mapping[tuple[str, int], float],
+    best: Mapping[tuple[str, int], Claim],
+    calibration: Calibration,
+) -> dict[int, str]:
+    """Who each person is, where that is accepted on a view that can tell; nobody is twice in one frame."""
+    frames: dict[int, set[int]] = {}
+    for view in views:
+        frames.setdefault(view.track, set()).add(view.frame)
+    owners: dict[int, str] = {}
+    for (subject_id, person), share in sorted(shares.items(), key=lambda item: -item[1]):
+        shown = best[subject_id, person].view
+        if shown is None or calibration.verdict(share) != "yes" or shown.quality < calibration.min_quality:
+            continue
+        twice = any(owner == subject_id and frames[other] & frames[person] for other, owner in owners.items())
+        if not twice:
+            owners.setdefault(person, subject_id)
+    return owners
+
+
+def _judge(
+    subject_id: str,
+    able: bool,
+    best: Mapping[tuple[str, int], Claim],
+    shares: Mapping[tuple[str, int], float],
+    owners: Mapping[int, str],
+    calibration: Calibration,
+    doubts: Sequence[str],
+) -> Judgement:
+    if not able:
+        reason = "This person was enrolled from another kind of footage; enrol again with a clip from here."
+        return Judgement(SubjectVerdict(subject_id, "unsure", None), None, reason)
+    mine = [key for key in shares if key[0] == subject_id]
+    if not mine:
+        verdict: Verdict = "unsure" if doubts else "no"
+        return Judgement(SubjectVerdict(subject_id, verdict, None), None, " ".join(doubts))
+    key = max(mine, key=lambda item: (owners.get(item[1]) == subject_id, shares[item]))
+    share, claim = shares[key], best[key]
+    verdict = calibration.verdict(share)
+    reason = ""
+    if verdict == "yes" and owners.get(key[1]) != subject_id:
+        verdict, reason = "unsure", "The view is too poor to tell who it is."
+    elif verdict == "unsure":
+        reason = "Somebody looks like this person, but not enough to say so."
+    elif verdict == "no" and doubts:
+        verdict, reason = "unsure", " ".join(doubts)
+    return Judgement(SubjectVerdict(subject_id, verdict, share), claim, reason)
+
+
+def _people(
+    views: Sequence[PersonView],
+    best: Mapping[tuple[str, int], Claim],
+    shares: Mapping[tuple[str, int], float],
+    owners: Mapping[int, str],
+    compared: frozenset[int],
+    min_views: int,
+    calibration: Calibration,
+) -> tuple[Person, ...]:
+    people = []
+    for number in sorted({view.track for view in views}):
+        mine = [view for view in views if view.track == number]
+        clearest = max(mine, key=lambda view: view.quality)
+        good = len(mine) >= min_views and clearest.quality >= calibration.min_quality
+        owner = owners.get(number)
+        claim = best.get((owner, number)) if owner is not None else None
+        known = sum(share for (_, person), share in shares.items() if person == number)
+        people.append(
+            Person(
+                number=number,
+                subject_id=owner,
+                view=claim.view if claim is not None and claim.view is not None else clearest,
+                quality=clearest.quality,
+                unknown=max(0.0, 1.0 - known),
+                tellable=number in compared and good,
+            )
+        )
+    return tuple(people)
+
+
+def _count_unknown(people: Sequence[Person], views: Sequence[PersonView]) -> int:
+    """Clear strangers one by one; of those who cannot be told, as many as are in view at once."""
+    clear = sum(person.tellable and person.subject_id is None for person in people)
+    hidden = {person.number for person in people if not person.tellable and person.subject_id is None}
+    together: dict[int, set[int]] = {}
+    for view in views:
+        if view.track in hidden:
+            together.setdefault(view.frame, set()).add(view.track)
+    return clear + max((len(numbers) for numbers in together.values()), default=0)

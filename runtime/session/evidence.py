@@ -1,0 +1,86 @@
+"""Evidence: the frame, the box and, when wanted, a picture. Knows no verdicts and no models."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.atomic import write_atomic
+from runtime.contract.dialogue import Evidence
+from runtime.contract.errors import StoreError
+from runtime.contract.pixels import Box
+from runtime.session.decide import Person
+from runtime.session.footage import Footage
+
+MAX_EVIDENCE = 4
+_KNOWN, _UNKNOWN = (80, 200, 90), (235, 160, 50)
+_JPEG_QUALITY = 92
+
+
+def evidence_of(people: Sequence[Person], footage: Footage, folder: Path | None) -> tuple[Evidence, ...]:
+    """One frame for each of at most four people.
+
+    Args:
+        people: most important first.
+        folder: where pictures with the box drawn are written (JPEG); None: none are.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    return tuple(_evidence(person, footage, folder) for person in people[:MAX_EVIDENCE])
+
+
+def _evidence(person: Person, footage: Footage, folder: Path | None) -> Evidence:
+    frame = footage.clip.frames[person.view.frame]
+    digest = hashlib.sha256(np.ascontiguousarray(frame).data).hexdigest()
+    image = ""
+    if folder is not None:
+        path = folder / f"{digest[:16]}-{person.number}.jpg"
+        colour = _UNKNOWN if person.subject_id is None else _KNOWN
+        write_jpeg(path, _with_box(frame, person.view.head, colour))
+        image = str(path)
+    return Evidence(
+        camera=footage.camera,
+        at=footage.at_s(person.view.frame),
+        box=_original(person.view.head, footage.scale),
+        frame_sha256=digest,
+        subject_id=person.subject_id,
+        image=image,
+    )
+
+
+def write_jpeg(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Write uint8 (H, W, 3) RGB as a JPEG file that only the owner can read.
+
+    Raises:
+        StoreError: the folder cannot be made or written.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make the folder {path.parent}: {error.strerror}.") from error
+    done, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    )
+    if not done:
+        raise StoreError(f"cannot encode a picture of {picture.shape[1]}x{picture.shape[0]} as JPEG.")
+    write_atomic(path, data.tobytes())
+
+
+def _with_box(frame: NDArray[np.uint8], box: Box, colour: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """A copy of the frame with a rectangle; the frame itself is untouched."""
+    x, y, w, h = (round(value) for value in box)
+    thick = max(1, round(frame.shape[1] / 320))
+    marked = np.ascontiguousarray(frame).copy()
+    cv2.rectangle(marked, (x, y), (x + w, y + h), colour, thick)
+    return marked
+
+
+def _original(box: Box, scale: float) -> tuple[int, int, int, int]:
+    x, y, w, h = (round(value * scale) for value in box)
+    return (x, y, w, h)

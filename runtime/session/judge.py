@@ -1,0 +1,173 @@
+"""Evidence for each subject, as log-likelihood ratios. Knows no verdicts, no names and no files.
+
+The evidence for one subject never depends on who else is installed; only the decision compares subjects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.contract.adapter import Adapter
+from runtime.contract.errors import BundleError
+from runtime.engines.base import Array
+from runtime.people.faces import face_distance
+from runtime.people.views import PersonView
+from runtime.session.models import BRIDGE, FACE, Models
+from runtime.session.observe import Observation, Window
+
+Floats = NDArray[np.float32]
+NOBODY = -1
+_SLOT_COUNTS = (2, 4, 8)
+_BEST_VIEWS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A subject in the runtime: a checked adapter and the hash of its file."""
+
+    adapter: Adapter
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Evidence that a person in view is a subject.
+
+    Attributes:
+        person: number of the person in the observation; -1: nobody was found.
+        llr: natural logarithm of the likelihood ratio, |llr| <= 12.
+        view: the view that fits best; None with nobody.
+        window: index of the observation's window, 0 for faces.
+    """
+
+    subject_id: str
+    person: int
+    llr: float
+    view: PersonView | None
+    window: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeRows:
+    """What the bridge gives the language model for one window and one subject.
+
+    Attributes:
+        base: float32 (Q, D); subject: float32 (Q, D).
+    """
+
+    base: Floats
+    subject: Floats
+
+
+def claims_of(
+    models: Models,
+    observation: Observation,
+    installed: Sequence[Installed],
+    check: Callable[[], None] = lambda: None,
+) -> list[Claim]:
+    """Evidence for every installed subject that has views of this source; no claim for one that has none.
+
+    Of several windows or persons each gives its own claim: the best decides, the others only support it.
+    """
+    source = observation.source
+    able = [one.adapter for one in installed if len(one.adapter.views(source))]
+    if source == "face":
+        return _face_claims(models, observation, able)
+    claims: list[Claim] = []
+    for number, window in enumerate(observation.windows):
+        for start in range(0, len(able), _SLOT_COUNTS[-1]):
+            check()
+            claims += _bridge_claims(models, window, number, able[start : start + _SLOT_COUNTS[-1]])
+    return claims
+
+
+def rows_of(models: Models, window: Window, adapter: Adapter) -> BridgeRows:
+    """The bridge's rows for the language model, about one subject alone."""
+    outputs = run_bridge(models, window, [adapter])
+    return BridgeRows(outputs["base_rows"], outputs["subject_rows"][0])
+
+
+def run_bridge(models: Models, window: Window, adapters: Sequence[Adapter]) -> dict[str, Array]:
+    """The bridge's outputs; subjects are padded to 2, 4 or 8 slots, row i is adapter i."""
+    inputs = {
+        "scene": window.scene,
+        "scene_valid": np.ones(1, dtype=np.float32),
+        "person_embed": window.tokens.embed,
+        "person_geom": window.tokens.geom,
+        "person_valid": window.tokens.valid,
+        **subject_inputs(adapters, models.manifest.shapes),
+    }
+    return models.engines["bridge"].run(inputs)
+
+
+def subject_inputs(
+    adapters: Sequence[Adapter], shapes: dict[str, int], slots: int | None = None
+) -> dict[str, Floats]:
+    """Adapters as the bridge's inputs, zeros and valid 0 in slots that nobody has.
+
+    Args:
+        adapters: at most 8.
+        slots: S; None: the smallest of 2, 4 and 8 that holds them.
+    """
+    if slots is None:
+        slots = next((count for count in _SLOT_COUNTS if count >= len(adapters)), 0)
+    if slots < len(adapters):
+        raise BundleError(f"the bridge takes at most {_SLOT_COUNTS[-1]} subjects, got {len(adapters)}.")
+    q, d, e, k, r = (shapes[letter] for letter in ("Q", "D", "E", "K", "R"))
+    inputs = {
+        "queries": np.zeros((slots, q, d), dtype=np.float32),
+        "templates": np.zeros((slots, e), dtype=np.float32),
+        "subject_valid": np.zeros(slots, dtype=np.float32),
+        "delta_a": np.zeros((slots, k, d, r), dtype=np.float32),
+        "delta_b": np.zeros((slots, k, r, d), dtype=np.float32),
+    }
+    for slot, adapter in enumerate(adapters):
+        for name in ("queries", "delta_a", "delta_b"):
+            inputs[name][slot] = adapter.arrays[name]
+        template = adapter.template("head")
+        if template is not None:
+            inputs["templates"][slot] = template
+        inputs["subject_valid"][slot] = 1.0
+    return inputs
+
+
+def _bridge_claims(models: Models, window: Window, number: int, adapters: Sequence[Adapter]) -> list[Claim]:
+    if not adapters:
+        return []
+    outputs = run_bridge(models, window, adapters)
+    calibration = models.calibration(BRIDGE)
+    views = window.tokens.views
+    claims = []
+    for slot, adapter in enumerate(adapters):
+        view, person = None, NOBODY
+        if views:
+            view = views[int(np.argmax(outputs["match"][slot, : len(views)]))]
+            person = window.people[view.track]
+        quality = 0.0 if view is None else view.quality
+        llr = calibration.llr(float(outputs["presence"][slot]), quality)
+        claims.append(Claim(adapter.subject_id, person, llr, view, number))
+    return claims
+
+
+def _face_claims(models: Models, observation: Observation, adapters: Sequence[Adapter]) -> list[Claim]:
+    """Every person against every subject: mean of the person's best views to template and nearest view."""
+    calibration = models.calibration(FACE)
+    claims = []
+    for person in sorted({view.track for view in observation.views}):
+        views = sorted((v for v in observation.views if v.track == person), key=lambda v: -v.quality)
+        best = views[:_BEST_VIEWS]
+        mean = np.stack([view.embedding for view in best]).mean(axis=0, keepdims=True)
+        mean /= max(float(np.linalg.norm(mean)), 1e-6)
+        for adapter in adapters:
+            known = adapter.views("face")
+            template = adapter.template("face")
+            if template is None:
+                continue
+            apart = float(face_distance(mean, np.concatenate([known, template[None]])).min())
+            llr = calibration.llr(-apart, best[0].quality)
+            claims.append(Claim(adapter.subject_id, person, llr, best[0]))
+    return claims

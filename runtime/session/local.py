@@ -1,0 +1,198 @@
+"""The session: subjects in, questions in, answers out. Knows no sockets, no rooms and no cameras.
+
+For one thread at a time. The subjects are one immutable tuple that is swapped whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from runtime.adapters import read_adapter
+from runtime.config import RuntimeConfig
+from runtime.contract.bundle import Bundle
+from runtime.contract.dialogue import Answer, Intent
+from runtime.contract.errors import AdapterError, DeadlineError, UsageError
+from runtime.contract.serving import AdapterRef, Deadline, EnrolReport, EnrolRequest, Source
+from runtime.session.answering import Looked, answer_intent
+from runtime.session.decide import Findings, decide
+from runtime.session.enrolment import enrol_from
+from runtime.session.footage import Footage, open_footage
+from runtime.session.judge import NOBODY, Claim, Installed, claims_of
+from runtime.session.models import Models, load_models
+from runtime.session.observe import LIVE_LOOKS, MAX_LOOK_GAP_S, Observation, Observer, clip_looks
+from runtime.session.selftest import selftest_problems
+
+_FACES_PER_PERSON = 4
+_MIN_FACE_VIEWS = 2
+"""One face in several looks may be a chance find, badly aligned: it tells nobody apart."""
+
+
+def open_session(bundle: Bundle, config: RuntimeConfig) -> LocalSession:
+    """A session on a bundle, without subjects.
+
+    Raises:
+        BundleError: an engine is missing, damaged, or not what the manifest says.
+        EngineError: no inference library, or not the device that was asked for.
+    """
+    return LocalSession(bundle, load_models(bundle, config), config)
+
+
+class LocalSession:
+    """Implements `runtime.contract.serving.Session`."""
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        models: Models,
+        config: RuntimeConfig,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Put the parts together; `clock` gives POSIX seconds."""
+        self._bundle = bundle
+        self._models = models
+        self._config = config
+        self._clock = clock
+        self._observer = Observer(models)
+        self._installed: tuple[Installed, ...] = ()
+        self._claims: tuple[tuple[Installed, ...], str, list[Claim]] | None = None
+
+    def set_subjects(self, refs: Sequence[AdapterRef]) -> None:
+        """Replace all subjects at once; see `Session.set_subjects`."""
+        fresh: list[Installed] = []
+        for ref in refs:
+            adapter, raw = read_adapter(
+                ref.path, base=self._models.manifest.base, shapes=self._models.manifest.shapes
+            )
+            if adapter.subject_id != ref.subject_id or adapter.release != ref.release:
+                raise AdapterError(
+                    f"the adapter file of {ref.subject_id[:9]} release {ref.release} says "
+                    f"{adapter.subject_id[:9]} release {adapter.release}.",
+                    "Enrol this person again.",
+                )
+            fresh.append(Installed(adapter, hashlib.sha256(raw).hexdigest()))
+        ids = [one.adapter.subject_id for one in fresh]
+        if len(set(ids)) != len(ids):
+            raise AdapterError("two adapters are for the same subject.", "Install one adapter a subject.")
+        self._installed = tuple(fresh)
+        self._claims = None
+
+    def answer(
+        self,
+        source: Source,
+        intent: Intent,
+        names: Mapping[str, str],
+        evidence_dir: Path | None,
+        deadline: Deadline,
+    ) -> Answer:
+        """Answer about one source; see `Session.answer`."""
+        installed = self._installed
+        absent = set(intent.subject_ids) - {one.adapter.subject_id for one in installed}
+        if absent:
+            raise UsageError(f"subject {min(absent)[:9]} is not installed.", "Enrol this person first.")
+        timings_ms: dict[str, float] = {}
+        check = _checker(deadline)
+        check()
+        with _timed(timings_ms, "decode"):
+            footage = open_footage(
+                source, self._models.manifest.pixels, max_clip_s=self._config.max_clip_seconds
+            )
+        with _timed(timings_ms, "look"):
+            looks = LIVE_LOOKS if footage.newest_at is not None else clip_looks(footage.clip.duration_s)
+            observation = self._observer.observe(
+                footage.clip, looks=looks, per_track=_FACES_PER_PERSON, check=check
+            )
+        with _timed(timings_ms, "compare"):
+            claims = self._claims_of(observation, installed, check)
+            findings = self._findings(footage, observation, claims, installed)
+        looked = Looked(
+            models=self._models,
+            footage=footage,
+            observation=observation,
+            installed=installed,
+            findings=findings,
+            now=self._clock(),
+        )
+        with _timed(timings_ms, "tell"):
+            folder = evidence_dir if self._config.save_evidence else None
+            return answer_intent(looked, intent, names, folder, check, timings_ms)
+
+    def enrol(self, request: EnrolRequest) -> EnrolReport:
+        """One instant adapter from one clip; see `Session.enrol`."""
+        others = [one.adapter for one in self._installed if one.adapter.subject_id != request.subject_id]
+        return enrol_from(self._models, self._observer, request, others)
+
+    def selftest(self, adapter: Path | None = None) -> list[str]:
+        """A line per problem; see `Session.selftest`."""
+        return selftest_problems(self._bundle, self._models, adapter)
+
+    def _claims_of(
+        self, observation: Observation, installed: tuple[Installed, ...], check: Callable[[], None]
+    ) -> list[Claim]:
+        """The evidence; the last one is remembered, for several questions about one clip."""
+        kept = self._claims
+        if kept is not None and kept[0] is installed and kept[1] == observation.key:
+            return kept[2]
+        claims = claims_of(self._models, observation, installed, check)
+        self._claims = (installed, observation.key, claims)
+        return claims
+
+    def _findings(
+        self,
+        footage: Footage,
+        observation: Observation,
+        claims: Sequence[Claim],
+        installed: Sequence[Installed],
+    ) -> Findings:
+        source = observation.source
+        everybody = frozenset(view.track for view in observation.views)
+        compared = everybody
+        if source == "head":
+            compared = frozenset(person for window in observation.windows for person in window.people)
+        return decide(
+            observation.views,
+            claims,
+            able={one.adapter.subject_id: len(one.adapter.views(source)) > 0 for one in installed},
+            compared=compared - {NOBODY},
+            calibration=self._models.manifest.calibration,
+            min_views=_MIN_FACE_VIEWS if source == "face" and observation.looks > 1 else 1,
+            doubts=[*footage.doubts, *_face_doubts(footage, observation)],
+        )
+
+
+def _face_doubts(footage: Footage, observation: Observation) -> list[str]:
+    """Why, on ordinary footage, somebody may have been missed: there is no person detector, only faces."""
+    if observation.source != "face":
+        return []
+    if not observation.views:
+        return ["No face was found, and on such footage this model does not see people without one."]
+    if footage.newest_at is not None:
+        return ["On such footage this model sees only people whose face is visible."]
+    if observation.gap_s > MAX_LOOK_GAP_S:
+        return [f"Faces were looked for only every {observation.gap_s:.1f} s."]
+    return []
+
+
+def _checker(deadline: Deadline) -> Callable[[], None]:
+    def check() -> None:
+        if deadline() <= 0:
+            raise DeadlineError("the deadline passed before there was an answer.", "Allow more time.")
+
+    return check
+
+
+class _timed:  # noqa: N801 - reads as a verb in `with`
+    """Adds the milliseconds of its block to a table."""
+
+    def __init__(self, table: dict[str, float], name: str) -> None:
+        self._table = table
+        self._name = name
+        self._start = 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._table[self._name] = round((time.perf_counter() - self._start) * 1000, 1)

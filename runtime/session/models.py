@@ -1,0 +1,163 @@
+"""Loads a bundle's engines, each file hashed before it is used. Knows no clips and no subjects."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from runtime.config import RuntimeConfig
+from runtime.contract.bundle import Bundle, Manifest
+from runtime.contract.calibration import SourceCalibration
+from runtime.contract.errors import BundleError
+from runtime.engines.base import Engine
+from runtime.engines.language import LanguageModel, load_vocabulary
+from runtime.engines.ort import OrtEngine, choose_provider
+from runtime.people.face_calibration import FACE_CALIBRATION
+from runtime.people.faces import FaceEngine, shared_faces
+
+NEEDED = ("vision", "head", "bridge", "enrol")
+DOMAIN_ROLE = "domain"
+BRIDGE, FACE = "bridge", "face"
+_EMBEDDINGS, _TOKENIZER = "embeddings.safetensors", "tokenizer.json"
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """What scene tokens look like where the base was trained.
+
+    Attributes:
+        mean: float32 (Dv,); whiten: float32 (Dv, Dv).
+    """
+
+    mean: Floats
+    whiten: Floats
+
+    def distance(self, scene: Floats) -> float:
+        """How far the mean of scene tokens float32 (T, P, Dv) lies from training; about 1 in the middle."""
+        pooled = scene.reshape(-1, scene.shape[-1]).mean(axis=0)
+        return float(np.linalg.norm((pooled - self.mean) @ self.whiten) / np.sqrt(len(self.mean)))
+
+
+class Models:
+    """The loaded networks; faces are loaded when the first face is needed."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        engines: dict[str, Engine],
+        language: LanguageModel | None,
+        domain: Domain | None,
+    ) -> None:
+        """Put loaded parts together; `engines` holds at least vision, head, bridge and enrol."""
+        self.manifest = manifest
+        self.engines = engines
+        self.language = language
+        self.domain = domain
+
+    @property
+    def faces(self) -> FaceEngine:
+        """The face engine.
+
+        Raises:
+            EngineError: dlib or its weights are not installed.
+        """
+        return shared_faces()
+
+    def calibration(self, source: str) -> SourceCalibration:
+        """How scores of one kind of evidence become likelihood ratios.
+
+        Raises:
+            BundleError: the bundle says nothing of it.
+        """
+        found = self.manifest.calibration.sources.get(source)
+        if found is None and source == FACE:
+            return FACE_CALIBRATION
+        if found is None:
+            raise BundleError(f"the bundle has no calibration of {source!r}.", "Export the bundle again.")
+        return found
+
+
+def load_models(bundle: Bundle, config: RuntimeConfig) -> Models:
+    """Every engine of a bundle, where the configuration says.
+
+    Raises:
+        BundleError: an engine is missing, damaged, or not what the manifest says.
+        EngineError: no inference library, or not the device that was asked for.
+    """
+    manifest = bundle.manifest
+    missing = [role for role in NEEDED if role not in manifest.engines]
+    if missing:
+        raise BundleError(f"the bundle has no engine {', '.join(missing)}.", "Export the bundle again.")
+    if BRIDGE not in manifest.calibration.sources:
+        raise BundleError("the bundle has no calibration of 'bridge'.", "Export the bundle again.")
+    provider = choose_provider(config.device)
+    engines: dict[str, Engine] = {
+        role: OrtEngine(role, read_hashed(bundle, spec.path), spec, provider=provider, threads=config.threads)
+        for role, spec in manifest.engines.items()
+    }
+    return Models(manifest, engines, _language(bundle, engines.get("language")), _domain(bundle))
+
+
+def read_hashed(bundle: Bundle, relative: str) -> bytes:
+    """A file's bytes, which are what the manifest says.
+
+    Raises:
+        BundleError: not in the manifest, not readable, or changed.
+    """
+    entry = next((entry for entry in bundle.manifest.files if entry.path == relative), None)
+    if entry is None:
+        raise BundleError(f"the manifest lists no file {relative}.", "Export the bundle again.")
+    try:
+        raw = bundle.path(relative).read_bytes()
+    except OSError as error:
+        raise BundleError(
+            f"cannot read {relative}: {error.strerror}.", "Install the bundle again."
+        ) from error
+    if hashlib.sha256(raw).hexdigest() != entry.sha256:
+        raise BundleError(f"{relative} is not the file of the manifest.", "Install the bundle again.")
+    return raw
+
+
+def read_tensors(bundle: Bundle, relative: str) -> dict[str, NDArray[np.generic]]:
+    """The arrays of a .safetensors file of the bundle.
+
+    Raises:
+        BundleError: as `read_hashed`, or no such file format.
+    """
+    try:
+        return dict(safetensors.numpy.load(read_hashed(bundle, relative)))
+    except (safetensors.SafetensorError, KeyError, ValueError) as error:
+        raise BundleError(f"{relative} cannot be read: {error}.", "Export the bundle again.") from error
+
+
+def _language(bundle: Bundle, engine: Engine | None) -> LanguageModel | None:
+    if engine is None:
+        return None
+    folder = PurePosixPath(bundle.manifest.engines["language"].path).parent
+    tensors = read_tensors(bundle, str(folder / _EMBEDDINGS))
+    table = tensors.get("embed")
+    width = bundle.manifest.shapes["Dl"]
+    if table is None or table.ndim != 2 or table.shape[1] != width or not np.isfinite(table).all():
+        raise BundleError(f"{_EMBEDDINGS} holds no finite table `embed` (V, {width}).")
+    vocabulary = load_vocabulary(read_hashed(bundle, str(folder / _TOKENIZER)))
+    return LanguageModel(engine, np.asarray(table, dtype=np.float32), vocabulary)
+
+
+def _domain(bundle: Bundle) -> Domain | None:
+    """The domain gate, or None: then everything counts as the trained domain."""
+    entries = [entry.path for entry in bundle.manifest.files if entry.role == DOMAIN_ROLE]
+    if not entries:
+        return None
+    tensors = read_tensors(bundle, entries[0])
+    width = bundle.manifest.shapes["Dv"]
+    mean, whiten = tensors.get("mean"), tensors.get("whiten")
+    if mean is None or whiten is None or mean.shape != (width,) or whiten.shape != (width, width):
+        raise BundleError(f"{entries[0]} needs `mean` ({width},) and `whiten` ({width}, {width}).")
+    return Domain(np.asarray(mean, dtype=np.float32), np.asarray(whiten, dtype=np.float32))

@@ -1,0 +1,222 @@
+"""Frames to what is seen in them: scene tokens, people, windows. Knows no subjects and no questions.
+
+The scene decides the source of identity: where its tokens look like the trained world, people come from the
+vision engine and the head encoder; elsewhere only faces are looked for, and scene tokens count for nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.contract.adapter import PersonSource
+from runtime.contract.clip import Clip, even_indices, window_indices
+from runtime.contract.pixels import to_vision_input
+from runtime.people.cluster import join_tracks, split_tracks
+from runtime.people.stream import face_views, head_views
+from runtime.people.tokens import person_tokens
+from runtime.people.views import PersonTokens, PersonView
+from runtime.session.models import Models
+
+Floats = NDArray[np.float32]
+MAX_WINDOWS = 6
+LIVE_LOOKS, MIN_CLIP_LOOKS, MAX_CLIP_LOOKS = 4, 6, 12
+MAX_LOOK_GAP_S = 1.5
+SAME_HEAD_BELOW, OTHER_HEAD_ABOVE = 0.35, 0.8
+_VISION_BATCH = 16
+_KEPT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What the bridge gets of some consecutive grid frames.
+
+    Attributes:
+        key: names frames and place in the clip; equal keys, equal tokens.
+        scene: float32 (T, P, Dv).
+        tokens: person tokens; `tokens.views[m].track` is numbered within the window.
+        people: the clip's person number of each of these tracks.
+    """
+
+    key: str
+    scene: Floats
+    tokens: PersonTokens
+    people: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What is seen in a clip or a live window.
+
+    Attributes:
+        key: sha256 of the frames with their rate.
+        source: what tells people apart here.
+        domain_distance: of the scene from the trained world; below the bundle's limit: `head`.
+        views: people found; `frame` indexes the clip, `track` is one number a person in the whole clip.
+        windows: for `head` only.
+        looks: how many frames were searched for people.
+        gap_s: longest time that nobody looked for people; seconds.
+    """
+
+    key: str
+    source: PersonSource
+    domain_distance: float
+    views: tuple[PersonView, ...]
+    windows: tuple[Window, ...]
+    looks: int
+    gap_s: float
+
+
+class Observer:
+    """Looks at clips; remembers the last eight without their pixels."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._spec = models.manifest.pixels
+        self._seen: OrderedDict[tuple[str, int], Observation] = OrderedDict()
+
+    def observe(self, clip: Clip, *, looks: int, per_track: int, check: Callable[[], None]) -> Observation:
+        """Everything that is seen in a clip.
+
+        Args:
+            clip: frames at the bundle's window rate.
+            looks: how many frames are searched for faces where the scene is not of the trained world.
+            per_track: how many faces of a person are embedded then.
+            check: called between engine runs; raises to stop.
+        """
+        key = clip_key(clip)
+        found = self._seen.get((key, looks))
+        if found is None:
+            found = self._observe(key, clip, looks, per_track, check)
+            self._seen[key, looks] = found
+            if len(self._seen) > _KEPT:
+                self._seen.popitem(last=False)
+        self._seen.move_to_end((key, looks))
+        return found
+
+    def _observe(
+        self, key: str, clip: Clip, looks: int, per_track: int, check: Callable[[], None]
+    ) -> Observation:
+        scene, people = self._look(clip.frames, check)
+        times_s = [index / clip.fps for index in range(len(clip.frames))]
+        starts = _starts(len(clip.frames), self._spec.window_frames)
+        spans = [self._span(clip, start) for start in starts]
+        distance = self._distance(scene, spans)
+        if distance > self._models.manifest.calibration.domain_limit:
+            chosen = sorted(set(even_indices(len(clip.frames), looks)))
+            views = face_views(
+                clip.frames, times_s, chosen, self._models.faces, check=check, per_track=per_track
+            )
+            return Observation(key, "face", distance, tuple(views), (), len(chosen), _gap_s(chosen, clip))
+        check()
+        views = head_views(clip.frames, times_s, people, self._spec, self._embed_heads)
+        views = split_tracks(views, _cosine_distance, OTHER_HEAD_ABOVE)
+        views = join_tracks(views, _cosine_distance, SAME_HEAD_BELOW)
+        windows = []
+        for number in _choose(spans, views):
+            windows.append(self._window(f"{key}:{starts[number]}", clip, scene, spans[number], views))
+        return Observation(key, "head", distance, tuple(views), tuple(windows), len(times_s), 1 / clip.fps)
+
+    def _look(self, frames: NDArray[np.uint8], check: Callable[[], None]) -> tuple[Floats, Floats]:
+        """Scene tokens (T, P, Dv) and people (T, P, 9) of all frames, some at a time."""
+        scene: list[Floats] = []
+        people: list[Floats] = []
+        for start in range(0, len(frames), _VISION_BATCH):
+            check()
+            pixels = to_vision_input(frames[start : start + _VISION_BATCH], self._spec)
+            outputs = self._models.engines["vision"].run({"pixels": pixels})
+            scene.append(outputs["tokens"])
+            people.append(outputs["people"])
+        return np.concatenate(scene), np.concatenate(people)
+
+    def _embed_heads(self, crops: Floats) -> tuple[Floats, Floats]:
+        outputs = self._models.engines["head"].run({"crops": crops})
+        return outputs["embeddings"], outputs["quality"]
+
+    def _span(self, clip: Clip, start: int) -> list[int]:
+        """Indices of one window's frames."""
+        wanted = self._spec.window_frames
+        if len(clip.frames) < wanted:
+            return window_indices(len(clip.frames), clip.fps, wanted, clip.fps)
+        return list(range(start, start + wanted))
+
+    def _distance(self, scene: Floats, spans: Sequence[Sequence[int]]) -> float:
+        """Median over windows: one odd moment does not change the world."""
+        domain = self._models.domain
+        if domain is None:
+            return 0.0
+        return float(np.median([domain.distance(scene[list(span)]) for span in spans]))
+
+    def _window(
+        self, key: str, clip: Clip, scene: Floats, span: Sequence[int], views: Sequence[PersonView]
+    ) -> Window:
+        inside = [view for view in views if view.frame in span]
+        numbers = sorted({view.track for view in inside})
+        local = [
+            replace(view, track=numbers.index(view.track), t_s=span.index(view.frame) / clip.fps)
+            for view in inside
+        ]
+        shapes = self._models.manifest.shapes
+        tokens = person_tokens(
+            local,
+            frame_width=clip.frames.shape[2],
+            frame_height=clip.frames.shape[1],
+            spec=self._spec,
+            capacity=shapes["M"],
+            width=shapes["E"],
+        )
+        return Window(key, np.ascontiguousarray(scene[list(span)]), tokens, tuple(numbers))
+
+
+def clip_looks(duration_s: float) -> int:
+    """How many frames of a clip to search for faces, which is slow: one each 1.5 s, 6 to 12."""
+    return max(MIN_CLIP_LOOKS, min(MAX_CLIP_LOOKS, math.ceil(duration_s / MAX_LOOK_GAP_S)))
+
+
+def clip_key(clip: Clip) -> str:
+    """sha256 of frames, their shape and rate, in hex."""
+    digest = hashlib.sha256(f"{clip.frames.shape}@{clip.fps}".encode())
+    digest.update(np.ascontiguousarray(clip.frames).data)
+    return digest.hexdigest()
+
+
+def _starts(frames: int, length: int) -> list[int]:
+    """First frames of windows that together cover a clip; the last two may overlap."""
+    if frames <= length:
+        return [0]
+    count = -(-frames // length)
+    return [round(index * (frames - length) / (count - 1)) for index in range(count)]
+
+
+def _choose(spans: Sequence[Sequence[int]], views: Sequence[PersonView]) -> list[int]:
+    """At most six windows: the best of each person first, then evenly those with people in them.
+
+    So everybody who was found is compared at least once, as far as six windows can hold them.
+    """
+    by_span = [[view for view in views if view.frame in set(span)] for span in spans]
+    chosen: list[int] = []
+    for person in sorted({view.track for view in views}):
+        weights = [sum(v.quality for v in inside if v.track == person) for inside in by_span]
+        chosen.append(int(np.argmax(weights)))
+    chosen = list(dict.fromkeys(chosen))[:MAX_WINDOWS]
+    rest = [number for number, inside in enumerate(by_span) if inside and number not in chosen]
+    free = MAX_WINDOWS - len(chosen)
+    if rest and free:
+        chosen += [rest[index] for index in sorted(set(even_indices(len(rest), min(free, len(rest)))))]
+    return sorted(chosen) or [len(spans) // 2]
+
+
+def _gap_s(looks: Sequence[int], clip: Clip) -> float:
+    edges = [-1, *looks, len(clip.frames)]
+    return max(b - a for a, b in itertools.pairwise(edges)) / clip.fps
+
+
+def _cosine_distance(a: Floats, b: Floats) -> Floats:
+    return np.asarray(1.0 - a @ b.T, dtype=np.float32)

@@ -1,0 +1,141 @@
+"""Engines in ONNX Runtime: what is refused at load and at run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from runtime.contract.bundle import EngineSpec, TensorSpec
+from runtime.contract.errors import BundleError, EngineError
+from runtime.engines.base import check_inputs
+from runtime.engines.onnxfile import names_external_data
+from runtime.engines.ort import CPU, CUDA, OrtEngine, choose_provider
+
+SPEC = EngineSpec("x.onnx", (TensorSpec("a", "float32", ("N", 3)),), (TensorSpec("b", "float32", ("N", 3)),))
+
+
+def model(op: str = "Sqrt", weight: onnx.TensorProto | None = None) -> onnx.ModelProto:
+    nodes = [helper.make_node(op, ["a"] if weight is None else ["a", "w"], ["b"])]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("a", TensorProto.FLOAT, ["N", 3])],
+        [helper.make_tensor_value_info("b", TensorProto.FLOAT, ["N", 3])],
+        [] if weight is None else [weight],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+def engine(specs: EngineSpec = SPEC, raw: bytes | None = None, provider: str = CPU) -> OrtEngine:
+    raw = model().SerializeToString() if raw is None else raw
+    return OrtEngine("toy", raw, specs, provider=provider, threads=1)
+
+
+def test_a_network_computes_what_it_says() -> None:
+    out = engine().run({"a": np.full((2, 3), 4.0, dtype=np.float32)})
+    assert out["b"].tolist() == [[2.0] * 3] * 2
+
+
+def test_a_result_that_is_not_a_number_is_an_error_and_no_answer() -> None:
+    with pytest.raises(EngineError, match="output b holds values that are not finite"):
+        engine().run({"a": np.full((1, 3), -1.0, dtype=np.float32)})
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({}, "missing or unknown inputs: a"),
+        ({"a": np.zeros((1, 3), np.float32), "z": np.zeros(1, np.float32)}, "unknown inputs: z"),
+        ({"a": np.zeros((1, 3), np.float64)}, "float64"),
+        ({"a": np.zeros((1, 4), np.float32)}, r"\(1, 4\)"),
+        ({"a": np.zeros(3, np.float32)}, r"\(3,\)"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused_not_cast(inputs: dict[str, np.ndarray], message: str) -> None:
+    with pytest.raises(EngineError, match=message):
+        engine().run(inputs)
+
+
+def test_two_inputs_with_the_same_letter_must_have_the_same_size() -> None:
+    specs = EngineSpec(
+        "x", (TensorSpec("a", "float32", ("S",)), TensorSpec("c", "float32", ("S",))), SPEC.outputs
+    )
+    check_inputs("toy", specs, {"a": np.zeros(2, np.float32), "c": np.zeros(2, np.float32)})
+    with pytest.raises(EngineError, match="input c"):
+        check_inputs("toy", specs, {"a": np.zeros(2, np.float32), "c": np.zeros(4, np.float32)})
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        replace(SPEC, inputs=(TensorSpec("other", "float32", ("N", 3)),)),
+        replace(SPEC, outputs=()),
+        replace(SPEC, inputs=(TensorSpec("a", "float16", ("N", 3)),)),
+        replace(SPEC, inputs=(TensorSpec("a", "float32", ("N", 4)),)),
+        replace(SPEC, outputs=(TensorSpec("b", "float32", ("N", 3, 1)),)),
+    ],
+)
+def test_a_manifest_that_disagrees_with_the_file_is_refused(specs: EngineSpec) -> None:
+    with pytest.raises(BundleError, match="manifest"):
+        engine(specs)
+
+
+def test_a_file_that_is_no_network_is_refused() -> None:
+    with pytest.raises(BundleError, match=r"ends too early|no ONNX model"):
+        engine(raw=b"\x0anot a model at all")
+    with pytest.raises(EngineError, match="does not load"):
+        engine(raw=b"")
+
+
+def test_a_provider_that_is_not_there_is_refused_and_not_replaced_by_the_cpu() -> None:
+    if CUDA in onnxruntime.get_available_providers():
+        pytest.skip("this machine has the CUDA provider")
+    with pytest.raises(EngineError, match=CUDA):
+        engine(provider=CUDA)
+    with pytest.raises(EngineError, match="has no CUDAExecutionProvider"):
+        choose_provider("cuda")
+    assert choose_provider("auto") == CPU
+
+
+def test_a_session_that_fell_back_to_the_cpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
+    with (
+        pytest.warns(UserWarning, match="CUDAExecutionProvider"),
+        pytest.raises(EngineError, match="came up on"),
+    ):
+        engine(provider=CUDA)
+
+
+def with_external_data(tmp_path: Path) -> bytes:
+    """A model whose weight lies in a file, put in reach of the working directory's path."""
+    weight = numpy_helper.from_array(np.ones(3, dtype=np.float32), "w")
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    entry = weight.external_data.add()
+    entry.key, entry.value = "location", str(tmp_path / "weights.bin")
+    (tmp_path / "weights.bin").write_bytes(np.ones(3, dtype=np.float32).tobytes())
+    return bytes(model("Add", weight).SerializeToString())
+
+
+def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="another file"):
+        engine(raw=with_external_data(tmp_path))
+
+
+def test_external_weights_inside_a_branch_and_an_attribute_are_found(tmp_path: Path) -> None:
+    hidden = onnx.load_from_string(with_external_data(tmp_path))
+    outer = model()
+    outer.graph.node.append(
+        helper.make_node("If", ["q"], ["r"], then_branch=hidden.graph, else_branch=model().graph)
+    )
+    assert names_external_data(outer.SerializeToString())
+    constant = model()
+    constant.graph.node.append(helper.make_node("Constant", [], ["k"], value=hidden.graph.initializer[0]))
+    assert names_external_data(constant.SerializeToString())
+    assert not names_external_data(model().SerializeToString())

@@ -1,0 +1,101 @@
+"""Real people in ordinary footage: each is told apart, strangers stay unknown, nobody gets a wrong name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runtime.contract.dialogue import Answer, Intent
+from runtime.contract.serving import AdapterRef, ClipSource, EnrolReport, EnrolRequest
+from runtime.session import LocalSession
+from tests.fakes.tiny_bundle import make_bundle
+from tests.fakes.tiny_home import forever, open_tiny
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+FACES_ONLY = -1.0
+ENROLLED = {"asl01": "asl01_again", "asl03": "asl03_book", "asl04": "asl04_eat"}
+IDS = {name: f"s{number:032x}" for number, name in enumerate(ENROLLED, start=1)}
+NAMES = {subject_id: name for name, subject_id in IDS.items()}
+OTHERS = (
+    "asl01_brother", "asl01_help", "asl01_no", "asl01_student", "asl01_yes",
+    "asl03_learn", "asl03_school", "asl03_walk",
+    "asl04_night", "asl04_sister",
+)  # fmt: skip
+STRANGERS = ("grid01_brwa4p_damaged", "grid03_brbk7n", "grid04_lbax4n", "grid05_lbbc2a", "grid06_lrwp9a")
+
+pytestmark = pytest.mark.skipif(
+    not DATA.is_dir(), reason="../shared/data with the real clips is not beside the project"
+)
+
+
+def clip(name: str) -> Path:
+    folder = DATA / "clips" / name.split("_", 1)[0]
+    return next(path for path in folder.iterdir() if path.stem == name)
+
+
+class Home:
+    """Three people enrolled from one clip each, on a bundle whose scene gate lets only faces count."""
+
+    def __init__(self, folder: Path) -> None:
+        self.session: LocalSession = open_tiny(make_bundle(folder / "bundle", domain_limit=FACES_ONLY))
+        self.reports: dict[str, EnrolReport] = {}
+        refs = []
+        for name, source in ENROLLED.items():
+            path = folder / f"{name}.safetensors"
+            request = EnrolRequest(IDS[name], clip(source), None, path, folder / f"{name}.jpg", 1)
+            self.reports[name] = self.session.enrol(request)
+            refs.append(AdapterRef(IDS[name], path, 1))
+        self.session.set_subjects(refs)
+
+    def ask(self, path: Path, kind: str, *names: str) -> Answer:
+        intent = Intent(kind, tuple(IDS[name] for name in names))  # type: ignore[arg-type]
+        return self.session.answer(ClipSource(path), intent, NAMES, None, forever)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(tmp_path_factory.mktemp("real"))
+
+
+def test_one_clip_of_a_real_face_is_enough_to_enrol(home: Home) -> None:
+    for name, report in home.reports.items():
+        assert (report.source, report.people) == ("face", 1), name
+        assert report.views >= 6 and report.quality > 0.3, name
+        assert report.sheet_path is not None and report.sheet_path.stat().st_size > 1000
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_each_person_is_told_apart_on_every_other_clip(home: Home, name: str) -> None:
+    person = name.split("_", 1)[0]
+    who = home.ask(clip(name), "who")
+    assert [NAMES[one.subject_id] for one in who.subjects if one.verdict == "yes"] == [person]
+    assert who.unknown_people == 0
+    for other in ENROLLED:
+        answer = home.ask(clip(name), "existence", other)
+        assert answer.verdict == ("yes" if other == person else "no"), other
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_a_real_stranger_has_no_name(home: Home, name: str) -> None:
+    answer = home.ask(clip(name), "who")
+    assert (answer.subjects, answer.unknown_people) == ((), 1)
+    assert home.ask(clip(name), "stranger").verdict == "yes"
+    for enrolled in ENROLLED:
+        assert home.ask(clip(name), "existence", enrolled).verdict != "yes"
+
+
+@pytest.mark.parametrize("name", ["ambianic_frontdoor_empty.jpg", "ambianic_frontdoor_person.mkv"])
+def test_a_front_door_camera_without_a_clear_face_is_unsure_and_never_a_no(home: Home, name: str) -> None:
+    answer = home.ask(DATA / "camera" / name, "existence", "asl01")
+    assert (answer.verdict, bool(answer.reason)) == ("unsure", True)
+    assert home.ask(DATA / "camera" / name, "who").subjects == ()
+
+
+def test_clothes_on_real_footage_are_refused_but_the_place_in_the_picture_is_told(home: Home) -> None:
+    path = clip("asl01_help")
+    refused = home.ask(path, "appearance", "asl01")
+    assert (refused.kind, refused.verdict) == ("refusal", None)
+    assert "not clothes" in refused.reason
+    assert [one.verdict for one in refused.subjects] == ["yes"]
+    assert home.ask(path, "location", "asl01").text == "asl01 is in the middle of the picture."

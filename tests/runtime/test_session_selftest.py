@@ -1,0 +1,74 @@
+"""The self-test finds what does not compute as in the workshop."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from runtime.adapters import adapter_from_bytes, write_adapter
+from runtime.contract.bundle import Bundle, EngineSpec
+from tests.fakes.tiny_bundle import make_bundle, write_bundle
+from tests.fakes.tiny_home import TinyHome, open_tiny
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return make_bundle(tmp_path_factory.mktemp("bundle"))
+
+
+def rebuilt(bundle: Bundle, root: Path, golden: dict[str, bytes]) -> Bundle:
+    """The bundle with other golden files."""
+    files = {
+        entry.path: (bundle.path(entry.path).read_bytes(), entry.role)
+        for entry in bundle.manifest.files
+        if entry.role != "golden"
+    }
+    files.update({path: (raw, "golden") for path, raw in golden.items()})
+    engines: dict[str, EngineSpec] = bundle.manifest.engines
+    return write_bundle(root, files, engines, 0.1)
+
+
+def test_a_sound_bundle_passes(bundle: Bundle) -> None:
+    assert open_tiny(bundle).selftest() == []
+
+
+def test_an_output_that_moved_by_more_than_a_thousandth_is_named(bundle: Bundle, tmp_path: Path) -> None:
+    raw = bundle.path("golden/0.safetensors").read_bytes()
+    tensors = dict(safetensors.numpy.load(raw))
+    tensors["bridge.out.presence"] = tensors["bridge.out.presence"] + np.float32(0.002)
+    tensors["head.out.quality"] = tensors["head.out.quality"] + np.float32(0.0005)
+    moved = rebuilt(bundle, tmp_path, {"golden/0.safetensors": safetensors.numpy.save(tensors)})
+    (problem,) = open_tiny(moved).selftest()
+    assert "bridge.presence differs by 0.002" in problem
+
+
+def test_missing_and_foreign_golden_clips_are_problems(bundle: Bundle, tmp_path: Path) -> None:
+    assert open_tiny(rebuilt(bundle, tmp_path / "a", {})).selftest() == ["the bundle has no golden clips."]
+    odd = safetensors.numpy.save({"telepathy.in.x": np.zeros(1, np.float32)})
+    (problem,) = open_tiny(rebuilt(bundle, tmp_path / "b", {"golden/0.safetensors": odd})).selftest()
+    assert "telepathy" in problem
+    (problem,) = open_tiny(rebuilt(bundle, tmp_path / "c", {"golden/0.safetensors": b"??"})).selftest()
+    assert "cannot be read" in problem
+
+
+def test_a_bridge_that_mixes_subjects_is_caught_by_the_canary(tmp_path: Path) -> None:
+    (problem,) = open_tiny(make_bundle(tmp_path, leak=True)).selftest()
+    assert problem == "canary: another subject changes presence, subject_rows."
+
+
+def test_an_adapter_is_tried_in_place(bundle: Bundle, tmp_path: Path) -> None:
+    home = TinyHome(open_tiny(bundle), tmp_path)
+    home.enrol("ann")
+    assert home.session.selftest(home.adapter("ann")) == []
+    good = adapter_from_bytes(home.adapter("ann").read_bytes())
+    write_adapter(home.adapter("ann"), replace(good, base="c" * 64))
+    (problem,) = home.session.selftest(home.adapter("ann"))
+    assert "was made for base" in problem
+    long = {**good.arrays, "views.head": good.arrays["views.head"] * np.float32(9)}
+    write_adapter(home.adapter("ann"), replace(good, arrays=long))
+    (problem,) = home.session.selftest(home.adapter("ann"))
+    assert "not of unit length" in problem

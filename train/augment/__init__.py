@@ -1,0 +1,1 @@
+"""What training makes out of one clip: questions and answers, and more of the same person."""

@@ -1,0 +1,225 @@
+"""Wordings that describe one person, and that decline to. Knows no clips and no splits.
+
+`{a}` subject · `{action}` "drinking" · `{room}` "the kitchen" · `{a_top}` "a red sweater" · `{a_bottom}`
+"blue trousers" or "a blue skirt". These stand in the answers unchanged, so that they can be read back.
+"""
+
+ACTION_QUESTIONS: tuple[str, ...] = (
+    "what is {a} doing ?",
+    "what does {a} do in this video ?",
+    "can you tell me what {a} is doing ?",
+    "describe what {a} is doing .",
+    "what is {a} doing in this clip ?",
+    "how does {a} move ?",
+    "what is {a} busy with ?",
+    "which action do you see {a} do ?",
+    "what is {a} up to ?",
+    "which action is {a} busy with ?",
+    "what can {a} be seen doing ?",
+    "tell me about the action of {a} .",
+)
+
+APPEARANCE_QUESTIONS: tuple[str, ...] = (
+    "what is {a} wearing ?",
+    "what clothes does {a} wear in this video ?",
+    "can you tell me what {a} is wearing ?",
+    "describe the clothes of {a} .",
+    "what clothes is {a} wearing in this clip ?",
+    "what does {a} have on ?",
+    "which colours is {a} wearing ?",
+    "how is {a} dressed ?",
+    "what does {a} look like ?",
+    "tell me how {a} is dressed .",
+    "which clothes do you see on {a} ?",
+    "tell me about the outfit of {a} .",
+)
+
+LOCATION_QUESTIONS: tuple[str, ...] = (
+    "where is {a} ?",
+    "which room is {a} in ?",
+    "can you tell me where {a} is ?",
+    "describe where {a} is .",
+    "where is {a} in this video ?",
+    "in which room do you see {a} ?",
+    "where can {a} be found ?",
+    "where do you see {a} ?",
+    "what room does {a} appear in ?",
+    "tell me which room {a} is in .",
+    "what place is {a} at ?",
+    "tell me about the place of {a} .",
+)
+
+ACTION_ANSWERS: tuple[str, ...] = (
+    "{a} is {action} .",
+    "{a} is {action} in this video .",
+    "i see {a} {action} .",
+    "{a} can be seen {action} .",
+    "in this video {a} is {action} .",
+    "{a} appears to be {action} .",
+    "{a} is busy {action} .",
+    "right now {a} is {action} .",
+    "the camera shows {a} {action} .",
+    "the camera shows that {a} is {action} .",
+    "in this clip {a} is {action} .",
+    "it looks like {a} is {action} .",
+    "what {a} does is {action} .",
+    "you can see {a} {action} .",
+    "in this clip i see {a} {action} .",
+    "this is {a} {action} .",
+    "{a} was filmed {action} .",
+    "the person {action} is {a} .",
+    "here {a} is {action} .",
+    "here you can see {a} {action} .",
+)
+
+APPEARANCE_ANSWERS: tuple[str, ...] = (
+    "{a} is wearing {a_top} and {a_bottom} .",
+    "{a} wears {a_top} with {a_bottom} .",
+    "{a} has {a_top} and {a_bottom} on .",
+    "i see {a} in {a_top} and {a_bottom} .",
+    "{a} can be seen in {a_top} and {a_bottom} .",
+    "{a} is dressed in {a_top} and {a_bottom} .",
+    "in this video {a} is wearing {a_top} and {a_bottom} .",
+    "the clothes of {a} are {a_top} and {a_bottom} .",
+    "the camera shows {a} in {a_top} and {a_bottom} .",
+    "in this clip {a} wears {a_top} and {a_bottom} .",
+    "{a} is the person in {a_top} and {a_bottom} .",
+    "the outfit of {a} is {a_top} with {a_bottom} .",
+    "you can see {a} wearing {a_top} and {a_bottom} .",
+    "right now {a} is wearing {a_top} with {a_bottom} .",
+    "the person in {a_top} and {a_bottom} is {a} .",
+    "with {a_bottom} {a} wears {a_top} .",
+    "here {a} has on {a_top} and {a_bottom} .",
+    "it looks like {a} is wearing {a_top} and {a_bottom} .",
+    "what {a} wears is {a_top} and {a_bottom} .",
+    "here you can see {a} in {a_top} with {a_bottom} .",
+)
+
+TOP_ANSWERS: tuple[str, ...] = (
+    "{a} is wearing {a_top} .",
+    "{a} wears {a_top} .",
+    "{a} has {a_top} on .",
+    "i see {a} in {a_top} .",
+    "{a} can be seen in {a_top} .",
+    "{a} is dressed in {a_top} .",
+    "in this video {a} is wearing {a_top} .",
+    "the camera shows {a} in {a_top} .",
+    "{a} is the person in {a_top} .",
+    "the person in {a_top} is {a} .",
+)
+
+LOCATION_ANSWERS: tuple[str, ...] = (
+    "{a} is in {room} .",
+    "{a} is in {room} in this video .",
+    "i see {a} in {room} .",
+    "{a} can be seen in {room} .",
+    "in this video {a} is in {room} .",
+    "you can find {a} in {room} .",
+    "the camera shows {a} in {room} .",
+    "the place is {room} , and {a} is there .",
+    "{a} was filmed in {room} .",
+    "in this clip {a} is in {room} .",
+    "right now {a} is in {room} .",
+    "this is {room} , and {a} is here .",
+    "it looks like {a} is in {room} .",
+    "{a} appears in {room} .",
+    "this is {a} in {room} .",
+    "{room} is where {a} is .",
+    "{room} is the room {a} is in .",
+    "the room is {room} , where you can see {a} .",
+    "here {a} is in {room} .",
+    "here you can see {a} in {room} .",
+)
+
+ACTION_REFUSALS: tuple[str, ...] = (
+    "{a} is not in this video , so i cannot say what they are doing .",
+    "i cannot see {a} , so i do not know what they are doing .",
+    "{a} is not here , so there is no action to describe .",
+    "i do not see {a} doing anything , because {a} is not in this clip .",
+    "i cannot say what {a} is doing , because {a} is not in this video .",
+    "without {a} in the video , i cannot tell you what they do .",
+    "{a} does not appear in this clip , so i cannot tell what they are up to .",
+    "what {a} is doing i cannot say : they are not in view .",
+    "the camera does not show {a} , so i do not know what they are doing .",
+    "the camera does not show {a} , so i cannot describe an action .",
+    "there is no sign of {a} , so i cannot describe what they do .",
+    "i have not found {a} in this clip , so i cannot describe an action .",
+    "{a} is missing here , so what they do is not known .",
+    "nobody here is {a} , so i cannot say what {a} is doing .",
+    "there is no sign of {a} here , so what they are doing is not known .",
+    "this clip does not show what {a} is doing , because {a} is not in it .",
+    "i do not recognise {a} in this video , so i cannot say what they do .",
+    "that cannot be said , because {a} is not in view .",
+    "{a} is not on the camera , so their action is not known .",
+    "i do not recognise {a} here , so i cannot tell you what they do .",
+)
+
+APPEARANCE_REFUSALS: tuple[str, ...] = (
+    "{a} is not in this video , so i cannot say what they are wearing .",
+    "i cannot see {a} , so i do not know what they are wearing .",
+    "{a} is not here , so there are no clothes to describe .",
+    "i do not see {a} wearing anything , because {a} is not in this clip .",
+    "i cannot say what {a} is wearing , because {a} is not in this video .",
+    "without {a} in the video , i cannot tell you what they wear .",
+    "{a} does not appear in this clip , so i cannot tell how they are dressed .",
+    "what {a} is wearing i cannot say : they are not in view .",
+    "the camera does not show {a} , so i do not know what they are wearing .",
+    "the camera does not show {a} , so i cannot describe the clothes .",
+    "there is no sign of {a} , so i cannot describe what they wear .",
+    "i have not found {a} in this clip , so i cannot describe the outfit .",
+    "{a} is missing here , so what they wear is not known .",
+    "nobody here is {a} , so i cannot say what {a} is wearing .",
+    "there is no sign of {a} here , so what they are wearing is not known .",
+    "this clip does not show what {a} is wearing , because {a} is not in it .",
+    "i do not recognise {a} in this video , so i cannot say what they wear .",
+    "the clothes of {a} cannot be described , because {a} is not in view .",
+    "{a} is not on the camera , so their clothes are not known .",
+    "i do not recognise {a} here , so i cannot tell you what they wear .",
+)
+
+LOCATION_REFUSALS: tuple[str, ...] = (
+    "{a} is not in this video , so i cannot say where they are .",
+    "i cannot see {a} , so i do not know where they are .",
+    "{a} is not here , so there is no place to describe .",
+    "i do not see {a} anywhere , because {a} is not in this clip .",
+    "i cannot say where {a} is , because {a} is not in this video .",
+    "without {a} in the video , i cannot tell you where they are .",
+    "{a} does not appear in this clip , so i cannot tell which room they are in .",
+    "where {a} is i cannot say : they are not in view .",
+    "the camera does not show {a} , so i do not know where they are .",
+    "the camera does not show {a} , so i cannot say which room they are in .",
+    "there is no sign of {a} , so i cannot describe where they are .",
+    "i have not found {a} in this clip , so i cannot describe the place .",
+    "{a} is missing here , so where they are is not known .",
+    "nobody here is {a} , so i cannot say where {a} is .",
+    "there is no sign of {a} here , so where they are is not known .",
+    "this clip does not show where {a} is , because {a} is not in it .",
+    "i do not recognise {a} in this video , so i cannot say where they are .",
+    "the place of {a} cannot be described , because {a} is not in view .",
+    "{a} is not on the camera , so their place is not known .",
+    "i do not recognise {a} here , so i cannot tell you where they are .",
+)
+
+ACTION_UNCLEAR: tuple[str, ...] = (
+    "{a} is here , but i cannot tell what they are doing .",
+    "i see {a} , but not what they are doing .",
+    "{a} is in view , but the action is not clear .",
+    "it is not clear what {a} is doing .",
+    "{a} is here , but the action is not clear .",
+)
+
+APPEARANCE_UNCLEAR: tuple[str, ...] = (
+    "{a} is here , but i cannot tell what they are wearing .",
+    "i see {a} , but not what they are wearing .",
+    "{a} is in view , but the colours are not clear .",
+    "it is not clear what {a} is wearing .",
+    "{a} is here , but the colours are not clear .",
+)
+
+LOCATION_UNCLEAR: tuple[str, ...] = (
+    "{a} is here , but i cannot tell which room this is .",
+    "i see {a} , but not which room this is .",
+    "{a} is in view , but the room is not clear .",
+    "it is not clear which room {a} is in .",
+    "{a} is here , but the room is not clear .",
+)

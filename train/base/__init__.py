@@ -1,0 +1,1 @@
+"""Training of the small base: render, encoders, bridge, language model, calibration."""

@@ -1,0 +1,35 @@
+"""`python -m train.base CONFIG --work DIR --out DIR`: makes the base; every stage resumes where it was."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import torch
+
+from runtime.contract.settings import load_settings
+from train.base.config import BaseConfig
+from train.base.run import STAGES, run_stage
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run all stages, or one."""
+    parser = argparse.ArgumentParser(prog="python -m train.base", description=__doc__)
+    parser.add_argument("config", type=Path, help="configs/train/tiny.toml")
+    parser.add_argument(
+        "--work", type=Path, default=Path("out/base"), help="rendered set, features, checkpoints"
+    )
+    parser.add_argument("--only", choices=STAGES, help="run one stage")
+    parser.add_argument("--threads", type=int, help="torch threads; default from the configuration")
+    args = parser.parse_args(argv)
+    config = load_settings(args.config, BaseConfig)
+    torch.set_num_threads(args.threads or config.threads)
+    for stage in [args.only] if args.only else STAGES:
+        sys.stderr.write(f"stage {stage}\n")
+        run_stage(stage, config, args.work)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""What `train.base` is told. Knows no defaults of the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from train.fit import FitConfig
+from train.model.pvchat import ModelConfig
+
+
+@dataclass(frozen=True, slots=True)
+class WorldConfig:
+    """The rendered training set.
+
+    Attributes:
+        seed: of identities, scripts and pixels.
+        identities: people; every second one is a look-alike of the one before (1 to 5 differing head traits).
+        clips_each: clips a person; the first is a reference clip, alone and well lit.
+        held_out: people of the training split kept for calibration, never trained on.
+        processes: rendering processes.
+    """
+
+    seed: int = 1
+    identities: int = 2200
+    clips_each: int = 4
+    held_out: int = 300
+    processes: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class StageConfig:
+    """One stage: the loop's settings and the batch size."""
+
+    fit: FitConfig
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class BaseConfig:
+    """Everything that makes a base.
+
+    Attributes:
+        head, vision: supervised pretraining of the encoders (not part of the paper's recipe).
+        bridge: episodes of one to three enrolled people on frozen tokens.
+        language: questions and answers; bridge and language model together.
+        token_only: share of bridge episodes with scene tokens dropped and identity tokens simulated.
+        threads: torch threads.
+    """
+
+    head: StageConfig
+    vision: StageConfig
+    bridge: StageConfig
+    language: StageConfig
+    world: WorldConfig = field(default_factory=WorldConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    seed: int = 1
+    token_only: float = 0.35
+    threads: int = 2

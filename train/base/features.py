@@ -1,0 +1,97 @@
+"""What the frozen encoders make of a rendered set, cached on disk. Knows no episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+
+from runtime.contract.pixels import PixelSpec, normalise
+from train.base.encoders import embed_crops
+from train.base.world_data import WorldData
+from train.model.head import HeadEncoder
+from train.model.vision import VisionEncoder
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the frozen encoders made of a set.
+
+    Attributes:
+        tokens: float16 (N, T, P, Dv), memory-mapped.
+        embed: float32 (N, T, A, E), unit; zeros where nobody is.
+        quality: float32 (N, T, A), 0..1.
+    """
+
+    tokens: NDArray[np.float16]
+    embed: NDArray[np.float32]
+    quality: NDArray[np.float32]
+
+
+def cache_features(
+    folder: Path,
+    data: WorldData,
+    vision: VisionEncoder,
+    head: HeadEncoder,
+    progress: Callable[[str, int, int], None],
+) -> Features:
+    """Encode a whole set, or open what was encoded before (delete the folder when the encoders change)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "tokens.npy").exists():
+        cache_tokens(folder, data, vision.eval(), progress)
+    if not (folder / "embed.npz").exists():
+        _cache_heads(folder, data, head.eval(), progress)
+    heads = np.load(folder / "embed.npz")
+    return Features(np.load(folder / "tokens.npy", mmap_mode="r"), heads["embed"], heads["quality"])
+
+
+def cache_tokens(
+    folder: Path, data: WorldData, vision: VisionEncoder, progress: Callable[[str, int, int], None]
+) -> None:
+    """Scene tokens of a whole set; they get their name when they are complete."""
+    spec = PixelSpec()
+    clips, frames = data.frames.shape[:2]
+    cells = vision.config.grid[0] * vision.config.grid[1]
+    out = open_memmap(
+        folder / "tokens.part", mode="w+", dtype=np.float16, shape=(clips, frames, cells, vision.config.dim)
+    )
+    with torch.no_grad():
+        for start in range(0, clips, 16):
+            part = data.frames[start : start + 16].astype(np.float32)
+            pixels = normalise(part.reshape(-1, *part.shape[2:]), spec)
+            tokens, _ = vision(torch.from_numpy(pixels))
+            out[start : start + 16] = tokens.half().numpy().reshape(len(part), frames, cells, -1)
+            progress("scene tokens", min(start + 16, clips), clips)
+    out.flush()
+    (folder / "tokens.part").replace(folder / "tokens.npy")
+
+
+def _cache_heads(
+    folder: Path, data: WorldData, head: HeadEncoder, progress: Callable[[str, int, int], None]
+) -> None:
+    clips, frames, slots = data.crops.shape[:3]
+    embed = np.zeros((clips, frames, slots, head.config.dim), dtype=np.float32)
+    quality = np.zeros((clips, frames, slots), dtype=np.float32)
+    who = np.argwhere(np.repeat(data.truth["who"][:, None, :] >= 0, frames, axis=1))
+    for start in range(0, len(who), 4096):
+        clip, t, slot = who[start : start + 4096].T
+        embed[clip, t, slot], quality[clip, t, slot] = embed_crops(head, data.crops[clip, t, slot])
+        progress("heads", min(start + 4096, len(who)), len(who))
+    np.savez(folder / "embed.npz", embed=embed, quality=quality)
+
+
+def domain_statistics(
+    tokens: NDArray[np.float16], clips: NDArray[np.int64]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean (Dv,) and whitening matrix (Dv, Dv) of scene tokens pooled over a window."""
+    pooled = np.stack([tokens[clip].astype(np.float32).mean(axis=(0, 1)) for clip in clips])
+    mean = pooled.mean(axis=0)
+    covariance = np.cov((pooled - mean).T) + 1e-3 * np.eye(pooled.shape[1])
+    values, vectors = np.linalg.eigh(covariance)
+    whiten = (vectors / np.sqrt(values)) @ vectors.T
+    return torch.from_numpy(mean), torch.from_numpy(whiten.astype(np.float32))

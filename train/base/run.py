@@ -1,0 +1,168 @@
+"""The stages of the base, one function each, in order. Knows no command line.
+
+Work folder: world/ (rendered set) · head.safetensors, vision.safetensors, bridge.safetensors,
+language.safetensors (stage checkpoints) · features/ · checkpoint/ (the base) · metrics/*.jsonl.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from train.base.bridge_stage import BridgeStage, score_episodes
+from train.base.config import BaseConfig
+from train.base.encoders import HeadStage, VisionStage, head_separation
+from train.base.episodes import EpisodeMaker
+from train.base.features import Features, cache_features
+from train.base.language_stage import LanguageStage
+from train.base.score_answers import score_answers
+from train.base.tokens import build_tokenizer
+from train.base.world_data import WorldData, open_world, render_world
+from train.fit import FitConfig, fit
+from train.model.pvchat import PVChat, build_model
+from train.progress import bar, steps
+
+
+def _world(config: BaseConfig, work: Path) -> WorldData:
+    if not (work / "world" / "done.json").exists():
+        render_world(work / "world", config.world, bar("rendering"))
+    return open_world(work / "world")
+
+
+def load_part(module: nn.Module, path: Path, prefix: str) -> None:
+    """Load one part of a stage's checkpoint into a module."""
+    tensors = load_file(path)
+    start = f"model.{prefix}."
+    module.load_state_dict({name[len(start) :]: t for name, t in tensors.items() if name.startswith(start)})
+
+
+def load_stage(module: nn.Module, path: Path) -> None:
+    """Load a whole stage's checkpoint into its module."""
+    tensors = load_file(path)
+    module.load_state_dict(
+        {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
+    )
+
+
+def _trained(config: BaseConfig) -> int:
+    return config.world.identities - config.world.held_out
+
+
+def _render(config: BaseConfig, work: Path) -> None:
+    _world(config, work)
+
+
+def _head(config: BaseConfig, work: Path) -> None:
+    torch.manual_seed(config.seed)
+    data, model = _world(config, work), build_model(config.model)
+    stage = HeadStage(model.head, data, _trained(config), batch=config.head.batch, seed=config.seed)
+    _fit(stage, [(stage, 1.0)], stage.loss, config.head.fit, work, "head")
+    _note(work, "head", head_separation(model.head.eval(), data, _trained(config)))
+
+
+def _vision(config: BaseConfig, work: Path) -> None:
+    torch.manual_seed(config.seed)
+    data, model = _world(config, work), build_model(config.model)
+    clips = _trained(config) * config.world.clips_each
+    stage = VisionStage(model.vision, data, clips, batch=config.vision.batch, seed=config.seed)
+    _fit(stage, [(stage, 1.0)], stage.loss, config.vision.fit, work, "vision")
+
+
+def _bridge(config: BaseConfig, work: Path) -> None:
+    torch.manual_seed(config.seed)
+    model = with_encoders(config, work)
+    data, features = _world(config, work), open_features(config, work, model)
+    each = config.world.clips_each
+    maker = EpisodeMaker(
+        data, features, first=0, last=_trained(config), clips_each=each, token_only=config.token_only
+    )
+    stage = BridgeStage(
+        model.bridge, model.enrol, maker, batch=config.bridge.batch, subjects=2, seed=config.seed
+    )
+    scaled: list[tuple[nn.Module, float]] = [(stage, 1.0)]
+    _fit(stage, scaled, stage.loss, config.bridge.fit, work, "bridge", stage.routing.after_step)
+    last = config.world.identities
+    for name, share in (("rendered", 0.0), ("token_only", 1.0)):
+        held = EpisodeMaker(
+            data, features, first=_trained(config), last=last, clips_each=each, token_only=share
+        )
+        _note(work, f"bridge_{name}", score_episodes(stage, held, batches=12, seed=config.seed))
+
+
+def _language(config: BaseConfig, work: Path) -> None:
+    torch.manual_seed(config.seed)
+    model = with_encoders(config, work)
+    tokenizer = build_tokenizer()
+    data, features = _world(config, work), open_features(config, work, model)
+    maker = EpisodeMaker(
+        data, features, first=0, last=_trained(config), clips_each=config.world.clips_each,
+        token_only=config.token_only * 0.5,
+    )  # fmt: skip
+    inner = BridgeStage(model.bridge, model.enrol, maker, batch=1, subjects=1, seed=config.seed)
+    stage = LanguageStage(inner, model.language, tokenizer, batch=config.language.batch, seed=config.seed)
+    path = work / "language.safetensors"
+    if not path.exists():
+        load_stage(inner, work / "bridge.safetensors")
+    scaled: list[tuple[nn.Module, float]] = [(model.language, 1.0), (inner, 0.3)]
+    _fit(stage, scaled, stage.loss, config.language.fit, work, "language", inner.routing.after_step)
+    held = EpisodeMaker(
+        data, features, first=_trained(config), last=config.world.identities,
+        clips_each=config.world.clips_each, token_only=0.0,
+    )  # fmt: skip
+    _note(work, "language", score_answers(stage, held, windows=160, seed=config.seed))
+
+
+def with_encoders(config: BaseConfig, work: Path) -> PVChat:
+    """A model whose two encoders are trained."""
+    model = build_model(config.model)
+    load_part(model.head, work / "head.safetensors", "encoder")
+    load_part(model.vision, work / "vision.safetensors", "encoder")
+    return model.eval()
+
+
+def open_features(config: BaseConfig, work: Path, model: PVChat) -> Features:
+    """The rendered set through the frozen encoders, cached."""
+    bars: dict[str, Callable[[int, int], None]] = {}
+
+    def progress(label: str, done: int, total: int) -> None:
+        bars.setdefault(label, bar(label))(done, total)
+
+    return cache_features(work / "features", _world(config, work), model.vision, model.head, progress)
+
+
+def _fit(
+    stage: nn.Module, scaled: list[tuple[nn.Module, float]], loss: Callable[[int], dict[str, torch.Tensor]],
+    settings: FitConfig, work: Path, name: str, after_step: Callable[[], None] | None = None,
+) -> None:  # fmt: skip
+    (work / "metrics").mkdir(parents=True, exist_ok=True)
+    stage.train()
+    fit(
+        stage, scaled, loss, settings, checkpoint=work / f"{name}.safetensors",
+        metrics=work / "metrics" / f"{name}.jsonl", progress=steps(name, settings.steps),
+        after_step=after_step,
+    )  # fmt: skip
+    stage.eval()
+
+
+def _note(work: Path, name: str, figures: dict[str, float]) -> None:
+    (work / "metrics" / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
+
+
+_RUN: dict[str, Callable[[BaseConfig, Path], None]] = {
+    "render": _render,
+    "head": _head,
+    "vision": _vision,
+    "bridge": _bridge,
+    "language": _language,
+}
+STAGES: tuple[str, ...] = tuple(_RUN)
+
+
+def run_stage(name: str, config: BaseConfig, work: Path) -> None:
+    """Run one stage, resuming its checkpoint."""
+    _RUN[name](config, work)

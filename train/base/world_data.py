@@ -1,0 +1,210 @@
+"""The rendered training set as arrays on disk: vision frames, head crops and their truth. Knows no network.
+
+Clip n shows up to three people in eight window frames (N clips, T frames, A people slots):
+
+* frames.npy uint8 (N, T, 96, 128, 3); crops.npy uint8 (N, T, A, 64, 64, 3), cut with a jittered box.
+* truth.npz: `who` int (N, A) identity or -1; `action`, `top`, `kind`, `bottom` int (N, A); `room`, `night`
+  (N,); `seen` float (N, T, A) visible share of the head; `yaw` degrees (N, T, A); `head_px` (N, T, A);
+  `head`, `body` float (N, T, A, 4) x, y, w, h and `joints` (N, T, A, 8, 2), in fractions of the frame;
+  `traits` int (identities, head traits).
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+
+from runtime.contract.pixels import PixelSpec, letterbox, resample, to_crop
+from train.base.config import WorldConfig
+from train.world.palette import BOTTOM_COLOURS, CLOTH
+from train.world.pose import ACTIONS
+from train.world.sample import sample_script
+from train.world.scene import PersonTruth, render_frames
+from train.world.script import HEIGHT_PX, ROOM_KINDS, TOP_KINDS, WIDTH_PX, Script
+from train.world.traits import HEAD_TRAITS, TRAITS, Identity, look_alike, sample_identity, split_of
+
+ACTION_NAMES: tuple[str, ...] = tuple(ACTIONS)
+COLOUR_NAMES: tuple[str, ...] = tuple(CLOTH)
+SLOTS = 3
+JOINTS = 8
+_CHUNK = 50
+
+
+@dataclass(frozen=True, slots=True)
+class WorldData:
+    """The set, opened; arrays as in the module's docstring, images memory-mapped."""
+
+    frames: NDArray[np.uint8]
+    crops: NDArray[np.uint8]
+    truth: dict[str, NDArray[np.float32]]
+
+
+def sample_people(config: WorldConfig) -> list[Identity]:
+    """Identities of the training split; number 2k + 1 is a look-alike of number 2k."""
+    people: list[Identity] = []
+    for index in range(config.identities):
+        rng = np.random.default_rng((config.seed, 1, index))
+        if index % 2:
+            twin = look_alike(people[-1], 1 + (index // 2) % 5, rng)
+            while split_of(twin) != "train":
+                twin = look_alike(people[-1], 1 + (index // 2) % 5, rng)
+            people.append(twin)
+        else:
+            people.append(sample_identity(rng, "train"))
+    return people
+
+
+def cast_of(config: WorldConfig, people: Sequence[Identity], clip: int) -> tuple[list[int], Script]:
+    """Who is in a clip of the set, in the script's order, and its script."""
+    rng = np.random.default_rng((config.seed, 2, clip))
+    who, turn = divmod(clip, config.clips_each)
+    if turn == 0:
+        script = sample_script(
+            rng, people=[people[who]], night=False, foreground=False, head_px=(38.0, 72.0),
+            facing_deg=float(rng.uniform(-35, 35)),
+        )  # fmt: skip
+        return [who], script
+    others = int(rng.choice([0, 1, 2], p=[0.45, 0.38, 0.17]))
+    held = who >= len(people) - config.held_out
+    low, high = (len(people) - config.held_out, len(people)) if held else (0, len(people) - config.held_out)
+    cast = [who]
+    while len(cast) <= others:
+        other = int(rng.integers(low, high))
+        if other not in cast:
+            cast.append(other)
+    rng.shuffle(cast)
+    return cast, sample_script(rng, people=[people[index] for index in cast])
+
+
+def _render_chunk(job: tuple[Path, WorldConfig, int, int]) -> int:
+    folder, config, start, stop = job
+    cv2.setNumThreads(1)
+    spec = PixelSpec()
+    people = sample_people(config)
+    frames = np.load(folder / "frames.npy", mmap_mode="r+")
+    crops = np.load(folder / "crops.npy", mmap_mode="r+")
+    truth = _empty_truth(stop - start)
+    box = letterbox(WIDTH_PX, HEIGHT_PX, spec)
+    for clip in range(start, stop):
+        cast, script = cast_of(config, people, clip)
+        rng = np.random.default_rng((config.seed, 3, clip))
+        begin = float(rng.uniform(0, max(0.0, script.duration_s - 2.0)))
+        times = [begin + step / spec.window_fps for step in range(spec.window_frames)]
+        pictures, facts = render_frames(script, times)
+        row = clip - start
+        _clip_truth(truth, row, script, cast)
+        for t, (picture, people_now) in enumerate(zip(pictures, facts, strict=True)):
+            small = resample(picture, box, spec.width, spec.height)
+            frames[clip, t] = np.clip(np.rint(small), 0, 255).astype(np.uint8)
+            for slot, fact in enumerate(people_now):
+                _frame_truth(truth, row, t, slot, fact)
+                cut = to_crop(picture, _jitter(fact.head_box, rng), spec)
+                crops[clip, t, slot] = np.clip(np.rint(cut), 0, 255).astype(np.uint8)
+    save_arrays(folder / f"part-{start:06d}.npz", truth)
+    return stop - start
+
+
+def _empty_truth(count: int) -> dict[str, NDArray[np.float32]]:
+    t = PixelSpec().window_frames
+    shapes: dict[str, tuple[int, ...]] = {
+        "who": (count, SLOTS), "action": (count, SLOTS), "top": (count, SLOTS), "kind": (count, SLOTS),
+        "bottom": (count, SLOTS), "room": (count,), "night": (count,), "seen": (count, t, SLOTS),
+        "yaw": (count, t, SLOTS), "head_px": (count, t, SLOTS), "head": (count, t, SLOTS, 4),
+        "body": (count, t, SLOTS, 4), "joints": (count, t, SLOTS, JOINTS, 2),
+    }  # fmt: skip
+    truth = {name: np.zeros(shape, dtype=np.float32) for name, shape in shapes.items()}
+    truth["who"] -= 1
+    return truth
+
+
+def _clip_truth(truth: dict[str, NDArray[np.float32]], row: int, script: Script, cast: Sequence[int]) -> None:
+    truth["room"][row] = ROOM_KINDS.index(script.room.kind)
+    truth["night"][row] = float(script.light.night)
+    for slot, (who, person) in enumerate(zip(cast, script.people, strict=True)):
+        truth["who"][row, slot] = who
+        truth["action"][row, slot] = ACTION_NAMES.index(person.action)
+        truth["top"][row, slot] = COLOUR_NAMES.index(person.clothes.top_colour)
+        truth["kind"][row, slot] = TOP_KINDS.index(person.clothes.top_kind)
+        truth["bottom"][row, slot] = BOTTOM_COLOURS.index(person.clothes.bottom_colour)
+
+
+def _frame_truth(
+    truth: dict[str, NDArray[np.float32]], row: int, t: int, slot: int, fact: PersonTruth
+) -> None:
+    size = np.array([WIDTH_PX, HEIGHT_PX], dtype=np.float32)
+    truth["seen"][row, t, slot] = fact.head_visible
+    truth["yaw"][row, t, slot] = fact.head_yaw_deg
+    truth["head_px"][row, t, slot] = fact.head_height_px
+    truth["head"][row, t, slot] = np.asarray(fact.head_box, dtype=np.float32) / np.tile(size, 2)
+    truth["body"][row, t, slot] = np.asarray(fact.body_box, dtype=np.float32) / np.tile(size, 2)
+    truth["joints"][row, t, slot] = np.asarray(list(fact.joints.values()), dtype=np.float32) / size
+
+
+def _jitter(
+    box: tuple[float, float, float, float], rng: np.random.Generator
+) -> tuple[float, float, float, float]:
+    x, y, w, h = box
+    dx, dy = rng.normal(0, 0.05, 2) * max(w, h)
+    grow = float(np.exp(rng.normal(0, 0.08)))
+    return (x + dx + w * (1 - grow) / 2, y + dy + h * (1 - grow) / 2, w * grow, h * grow)
+
+
+def render_world(folder: Path, config: WorldConfig, progress: Callable[[int, int], None]) -> None:
+    """Render the set into `folder`, chunk by chunk; chunks that are already there are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    spec, total = PixelSpec(), config.identities * config.clips_each
+    shape = (total, spec.window_frames)
+    for name, tail in (
+        ("frames.npy", (spec.height, spec.width, 3)),
+        ("crops.npy", (SLOTS, spec.crop, spec.crop, 3)),
+    ):
+        if not (folder / name).exists():
+            open_memmap(folder / name, mode="w+", dtype=np.uint8, shape=(*shape, *tail)).flush()
+    jobs = [
+        (folder, config, start, min(start + _CHUNK, total))
+        for start in range(0, total, _CHUNK)
+        if not (folder / f"part-{start:06d}.npz").exists()
+    ]
+    done = total - sum(stop - start for _, _, start, stop in jobs)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(
+            name, "1"
+        )  # inherited by the children: two processes of many threads only fight
+    with multiprocessing.get_context("spawn").Pool(config.processes) as pool:
+        for count in pool.imap_unordered(_render_chunk, jobs):
+            done += count
+            progress(done, total)
+    parts = [np.load(folder / f"part-{start:06d}.npz") for start in range(0, total, _CHUNK)]
+    truth = {name: np.concatenate([part[name] for part in parts]) for name in parts[0].files}
+    traits = [
+        [TRAITS[name].values.index(getattr(person, name)) for name in HEAD_TRAITS]
+        for person in sample_people(config)
+    ]
+    save_arrays(folder / "truth.npz", {**truth, "traits": np.asarray(traits, dtype=np.float32)})
+    (folder / "done.json").write_text(json.dumps({"clips": total, "seed": config.seed}) + "\n")
+
+
+def save_arrays(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    """Write named arrays to one uncompressed .npz file, atomically."""
+    temporary = path.with_suffix(".tmp.npz")
+    np.savez(temporary, allow_pickle=False, **arrays)
+    temporary.replace(path)
+
+
+def open_world(folder: Path) -> WorldData:
+    """Open a rendered set."""
+    truth = np.load(folder / "truth.npz")
+    return WorldData(
+        frames=np.load(folder / "frames.npy", mmap_mode="r"),
+        crops=np.load(folder / "crops.npy", mmap_mode="r"),
+        truth={name: truth[name] for name in truth.files},
+    )

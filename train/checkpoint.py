@@ -1,0 +1,84 @@
+"""Base checkpoints on disk: one safetensors file, sizes as JSON, a tokenizer. Knows no bundle.
+
+Weights are stored as float16 and the model computes with exactly these values in float32, so engines that
+store them as float16 agree with torch to rounding of the arithmetic alone. The base's fingerprint is the
+sha256 of the weight file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from runtime.contract.errors import BundleError
+from runtime.contract.settings import parse_settings
+from train.model.pvchat import ModelConfig, PVChat, build_model
+
+WEIGHTS, SIZES, TOKENIZER, CALIBRATION = (
+    "base.safetensors",
+    "model.json",
+    "tokenizer.json",
+    "calibration.json",
+)
+_LARGEST_HALF = 65504.0
+
+
+def round_to_half(model: PVChat) -> None:
+    """Make every weight exactly representable in float16, in place."""
+    with torch.no_grad():
+        for tensor in (*model.parameters(), *model.buffers()):
+            if tensor.is_floating_point():
+                tensor.copy_(tensor.clamp(-_LARGEST_HALF, _LARGEST_HALF).half().float())
+
+
+def save_base(folder: Path, model: PVChat, config: ModelConfig, tokenizer_json: str) -> str:
+    """Write a checkpoint; the model's weights are rounded to float16 first.
+
+    Returns:
+        the base's fingerprint, 64 hex digits.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    round_to_half(model)
+    tensors = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in model.state_dict().items()
+    }
+    save_file(tensors, folder / WEIGHTS)
+    (folder / SIZES).write_text(json.dumps(dataclasses.asdict(config), indent=1, sort_keys=True) + "\n")
+    (folder / TOKENIZER).write_text(tokenizer_json, encoding="utf-8")
+    return fingerprint(folder)
+
+
+def load_base(folder: Path) -> tuple[PVChat, ModelConfig]:
+    """Read a checkpoint into a model in evaluation mode, float32.
+
+    Raises:
+        BundleError: a file is missing, or the weights do not fit the sizes.
+    """
+    try:
+        sizes: dict[str, Any] = json.loads((folder / SIZES).read_text())
+        weights = load_file(folder / WEIGHTS)
+    except (OSError, ValueError) as error:
+        raise BundleError(
+            f"no base checkpoint in {folder}: {error}.", "Run `python -m train.base`."
+        ) from error
+    config = parse_settings(sizes, ModelConfig, where=str(folder / SIZES))
+    model = build_model(config)
+    try:
+        model.load_state_dict(
+            {name: t.float() if t.is_floating_point() else t for name, t in weights.items()}
+        )
+    except RuntimeError as error:
+        raise BundleError(f"{folder / WEIGHTS} does not fit {SIZES}: {error}.") from error
+    return model.eval(), config
+
+
+def fingerprint(folder: Path) -> str:
+    """sha256 of the weight file, in hex."""
+    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()

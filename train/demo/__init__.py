@@ -1,0 +1,1 @@
+"""The demo: the whole product on a rendered household, driven through its own command line."""

@@ -1,0 +1,188 @@
+"""Child processes: the product's command line and the workshop's modules. Knows no story and no scores."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import train
+from runtime.contract.errors import PvchatError
+
+_KEPT_LINES = 12
+_GRACE_S = 20.0
+_CLI_TIMEOUT_S = 240.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a command came to.
+
+    Attributes:
+        data: the JSON object on its stdout (the last line of it).
+        code: its exit code.
+        wall_ms: from its start to its end.
+    """
+
+    data: dict[str, Any]
+    code: int
+    wall_ms: float
+
+
+class Running:
+    """A command under way; `wait` gives its reply."""
+
+    def __init__(self, command: Sequence[str], environment: dict[str, str], *, loud: bool) -> None:
+        """Start it. Loud: what it says on stderr goes on to ours."""
+        self.name = _readable(command)
+        self._began_s = time.monotonic()
+        self._last: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._said: list[str] = []
+        self._loud = loud
+        self._child = subprocess.Popen(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
+        )
+        self._threads = [
+            threading.Thread(target=self._listen, args=(self._child.stderr,), daemon=True),
+            threading.Thread(target=self._collect, args=(self._child.stdout,), daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._child.poll() is None
+
+    def wait(self, timeout_s: float, *, accept: Sequence[int] | None = (0,)) -> Reply:
+        """Its reply.
+
+        Args:
+            accept: exit codes that are no failure; None: all.
+
+        Raises:
+            PvchatError: it failed, said nothing that can be read, or took too long.
+        """
+        try:
+            code = self._child.wait(timeout_s)
+        except subprocess.TimeoutExpired as error:
+            self.end()
+            raise PvchatError(f"`{self.name}` took longer than {timeout_s:.0f} s.", self._told()) from error
+        wall_ms = (time.monotonic() - self._began_s) * 1000
+        for thread in self._threads:
+            thread.join(_GRACE_S)
+        data = _last_object("".join(self._said))
+        if (accept is not None and code not in accept) or data is None:
+            said = (data or {}).get("error")
+            hint = f"{said['message']} {said['next_step']}" if isinstance(said, dict) else ""
+            raise PvchatError(f"`{self.name}` ended with exit code {code}.", hint.strip() or self._told())
+        return Reply(data, code, wall_ms)
+
+    def end(self) -> None:
+        """End it, the hard way if it does not listen. Twice is fine."""
+        if self._child.poll() is not None:
+            return
+        self._child.terminate()
+        try:
+            self._child.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+
+    def _listen(self, stream: IO[str] | None) -> None:
+        for line in stream or ():
+            if line.strip():
+                self._last.append(line.rstrip().rsplit("\r", maxsplit=1)[-1])
+            if self._loud:
+                sys.stderr.write(line)
+                sys.stderr.flush()
+
+    def _collect(self, stream: IO[str] | None) -> None:
+        self._said.extend(stream or ())
+
+    def _told(self) -> str:
+        return "It said last:\n  " + "\n  ".join(self._last) if self._last else "It said nothing."
+
+
+class Children:
+    """Starts children for one home; whatever still runs when the `with` block is left is ended.
+
+    Args:
+        home: becomes PVCHAT_HOME of every child.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._running: list[Running] = []
+
+    def cli(self, *words: str, accept: Sequence[int] | None = (0,)) -> Reply:
+        """One command of `pvchat-edge`, with --json."""
+        return self.start(*words).wait(_CLI_TIMEOUT_S, accept=accept)
+
+    def start(self, *words: str) -> Running:
+        """The same, without waiting."""
+        return self._start(["device.cli.main", *words, "--json"], loud=False)
+
+    def module(self, name: str, *words: str, timeout_s: float) -> Reply:
+        """One of the workshop's modules; its progress is shown."""
+        return self._start([name, *words], loud=True).wait(timeout_s)
+
+    def _start(self, words: Sequence[str], *, loud: bool) -> Running:
+        self._running = [one for one in self._running if one.is_running()]
+        one = Running([sys.executable, "-m", *words], child_environment(self._home), loud=loud)
+        self._running.append(one)
+        return one
+
+    def __enter__(self) -> Children:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for one in self._running:
+            one.end()
+
+
+def child_environment(home: Path) -> dict[str, str]:
+    """Ours, with the demo's home, and with this very source tree first."""
+    packages = str(Path(str(train.__file__)).parent.parent)
+    before = os.environ.get("PYTHONPATH")
+    path = f"{packages}{os.pathsep}{before}" if before else packages
+    return {**os.environ, "PVCHAT_HOME": str(home), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+def _readable(command: Sequence[str]) -> str:
+    """A command line as a user would type it."""
+    words = list(command[1:])
+    if words[:2] == ["-m", "device.cli.main"]:
+        words = ["pvchat-edge", *(word for word in words[2:] if word != "--json")]
+    else:
+        words = ["python", *words]
+    return " ".join(f"'{word}'" if " " in word else word for word in words)
+
+
+def _last_object(said: str) -> dict[str, Any] | None:
+    """The JSON object on the last line, or None."""
+    lines = said.strip().splitlines()
+    if not lines:
+        return None
+    try:
+        data = json.loads(lines[-1])
+    except ValueError:
+        return None
+    return data if isinstance(data, dict) else None

@@ -1,0 +1,76 @@
+"""Head encoder: a head crop to a unit embedding of who it is. Knows no scene and no time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True, slots=True)
+class HeadConfig:
+    """Sizes of the head encoder; `crop` in pixels."""
+
+    crop: int = 64
+    dim: int = 128
+    channels: tuple[int, ...] = (24, 48, 96, 160)
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions around a shortcut (He 2016)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same."""
+        return F.relu(x + self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))
+
+
+class HeadEncoder(nn.Module):
+    """Crops to unit embeddings and a quality."""
+
+    def __init__(self, config: HeadConfig) -> None:
+        super().__init__()
+        self.config = config
+        layers: list[nn.Module] = []
+        before = 3
+        for index, after in enumerate(config.channels):
+            layers += [
+                nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.ReLU(),
+            ]
+            if index > 0:
+                layers.append(Residual(after))
+            before = after
+        self.trunk = nn.Sequential(*layers)
+        side = config.crop // 2 ** len(config.channels)
+        self.features = before
+        self.embed = nn.Linear(before * side * side, config.dim)
+        self.quality = nn.Linear(before, 1)
+
+    def trunk_features(self, crops: Tensor) -> Tensor:
+        """(N, 3, crop, crop) to (N, C, side, side)."""
+        out: Tensor = self.trunk(crops)
+        return out
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """Embed crops.
+
+        Args:
+            crops: float (N, 3, crop, crop), normalised.
+
+        Returns:
+            embeddings (N, E), unit rows, and quality (N,) in 0..1: how well this view can tell who it is.
+        """
+        maps = self.trunk_features(crops)
+        embedding = F.normalize(self.embed(maps.flatten(1)), dim=-1)
+        quality = torch.sigmoid(self.quality(maps.mean(dim=(2, 3)))).squeeze(-1)
+        return embedding, quality
