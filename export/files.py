@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ import safetensors
 import safetensors.numpy
 
 from export.wrappers import Arrays, Floats
-from runtime.contract.bundle import Bundle
-from runtime.contract.calibration import Calibration, SourceCalibration
+from runtime.contract.bundle import Bundle, calibration_from_json
+from runtime.contract.calibration import Calibration
 from runtime.contract.errors import BundleError
 
 
@@ -40,13 +39,8 @@ def read_calibration(path: Path) -> Calibration:
         BundleError: no such file, a field missing or of the wrong kind.
     """
     data = read_notes(path)
-    limit = data.get("domain_limit")
     try:
-        return Calibration(
-            sources={name: SourceCalibration(**source) for name, source in data["sources"].items()},
-            domain_limit=math.inf if limit is None else float(limit),
-            **{key: float(data[key]) for key in ("prior", "accept", "reject", "min_quality")},
-        )
+        return calibration_from_json(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(
             f"{path} is no calibration: {type(error).__name__} at {error}.", "Calibrate the base again."

@@ -161,13 +161,10 @@ def _refuse(report: Mapping[str, float], config: LanguageExport) -> None:
         {f"language ({name})": report[name] for name in ("graph_max_abs", "prefix_max_abs")},
         config.graph_max_abs,
     )
-    for name, lowest in (
-        ("cosine_mean", config.min_cosine),
-        ("top1", config.min_top1),
-        ("yes_no", config.min_yes_no),
-    ):
-        if not report[name] >= lowest:
-            raise BundleError(
-                f"the int4 language engine has {name} {report[name]:.3f}, wanted is {lowest:g}.",
-                "Take a smaller block_size or output_layer int8 in the export's configuration.",
-            )
+    lowest = {"cosine_mean": config.min_cosine, "top1": config.min_top1, "yes_no": config.min_yes_no}
+    if not all(report[name] >= limit for name, limit in lowest.items()):
+        figures = ", ".join(f"{name} {report[name]:.3f} (wanted {limit:g})" for name, limit in lowest.items())
+        raise BundleError(
+            f"the int4 language engine is too far from torch: {figures}.",
+            "Take a smaller block_size or output_layer int8 in the export's configuration.",
+        )

@@ -15,7 +15,7 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 WORKSHOP_PACKAGES = ("train", "export")
 WORKSHOP_LIBRARIES = ("torch", "transformers", "peft", "optimum", "onnx", "onnxscript", "onnxruntime_genai")
 # A busy machine is no failure: hypothesis judges results here, pytest-timeout judges time.
-settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("project", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
 _LEFT_OUT = pytest.StashKey[dict[str, str]]()
 

@@ -82,3 +82,17 @@ def load_base(folder: Path) -> tuple[PVChat, ModelConfig]:
 def fingerprint(folder: Path) -> str:
     """sha256 of the weight file, in hex."""
     return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+
+
+def adapter_shapes(config: ModelConfig) -> dict[str, int]:
+    """Sizes that an adapter must have, by the manifest's letters."""
+    bridge = config.bridge
+    return {
+        "Q": bridge.queries,
+        "D": bridge.dim,
+        "Dl": bridge.language_dim,
+        "E": bridge.embed_dim,
+        "F": bridge.embed_dim,
+        "K": bridge.layers,
+        "R": bridge.rank,
+    }

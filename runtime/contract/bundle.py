@@ -102,7 +102,7 @@ def manifest_to_json(manifest: Manifest) -> bytes:
         },
         "shapes": manifest.shapes,
         "pixels": {name: getattr(manifest.pixels, name) for name in PixelSpec.__slots__},
-        "calibration": _calibration_json(manifest.calibration),
+        "calibration": calibration_to_json(manifest.calibration),
         "prompt": manifest.prompt,
         "evaluation": manifest.evaluation,
         "budgets": manifest.budgets,
@@ -156,7 +156,7 @@ def _manifest(data: dict[str, Any]) -> Manifest:
         },
         shapes={letter: int(size) for letter, size in data["shapes"].items()},
         pixels=PixelSpec(**{**pixels, "mean": tuple(pixels["mean"]), "std": tuple(pixels["std"])}),
-        calibration=_calibration(data["calibration"]),
+        calibration=calibration_from_json(data["calibration"]),
         prompt=dict(data.get("prompt", {})),
         evaluation=dict(data.get("evaluation", {})),
         budgets=dict(data.get("budgets", {})),
@@ -173,7 +173,8 @@ def _tensor(data: Mapping[str, Any]) -> TensorSpec:
     return TensorSpec(str(data["name"]), str(data["dtype"]), tuple(data["shape"]))
 
 
-def _calibration_json(calibration: Calibration) -> dict[str, Any]:
+def calibration_to_json(calibration: Calibration) -> dict[str, Any]:
+    """A calibration as the manifest holds it; an infinite `domain_limit` is null."""
     limit = calibration.domain_limit
     return {
         "sources": {
@@ -188,7 +189,8 @@ def _calibration_json(calibration: Calibration) -> dict[str, Any]:
     }
 
 
-def _calibration(data: Mapping[str, Any]) -> Calibration:
+def calibration_from_json(data: Mapping[str, Any]) -> Calibration:
+    """What `calibration_to_json` wrote."""
     limit = data["domain_limit"]
     return Calibration(
         sources={name: SourceCalibration(**source) for name, source in data["sources"].items()},

@@ -29,7 +29,12 @@ Floats = NDArray[np.float32]
 MAX_WINDOWS = 6
 LIVE_LOOKS, MIN_CLIP_LOOKS, MAX_CLIP_LOOKS = 4, 6, 12
 MAX_LOOK_GAP_S = 1.5
-SAME_HEAD_BELOW, OTHER_HEAD_ABOVE = 0.35, 0.8
+SAME_HEAD_BELOW, OTHER_HEAD_ABOVE = 0.45, 0.7
+"""Cosine distances of head embeddings, measured on 151 tracks of 100 held-out rendered clips.
+
+Two halves of a track: 0.27 in the median, 0.52 for 95 %; two people of one clip: 0.97, and 0.45 for the most
+alike 1 %. From a view to the nearest earlier one of its track: 0.42 for 95 %, 0.63 for 99.5 %.
+"""
 _VISION_BATCH = 16
 _KEPT = 8
 

@@ -22,6 +22,8 @@ from tests.export.conftest import Exported
 from train.model.bridge import BridgeConfig
 from train.model.pvchat import ModelConfig
 
+pytestmark = pytest.mark.timeout(900)  # whoever comes first waits for the export of the session
+
 ROOT = Path(__file__).parents[2]
 CONTROL_FLOW = {"If", "Loop", "Scan", "SequenceMap"}
 

@@ -16,6 +16,8 @@ from tests.export.conftest import LOOSE, Exported, small_tokenizer
 from train.model.language import LanguageConfig
 from train.model.language import build_language as decoder_of
 
+pytestmark = pytest.mark.timeout(900)  # whoever comes first waits for the export of the session
+
 
 @pytest.mark.parametrize("sizes", [LanguageConfig(vocab=512), LanguageConfig(vocab=192)])
 def test_vocabulary_as_wide_as_another_layer_is_refused_before_the_builder_runs(

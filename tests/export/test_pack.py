@@ -23,6 +23,8 @@ from runtime.session.selftest import selftest_problems
 from tests.export.conftest import CALIBRATED, LOOSE, Exported
 from train.checkpoint import fingerprint, load_base
 
+pytestmark = pytest.mark.timeout(900)  # whoever comes first waits for the export of the session
+
 ROOT = Path(__file__).parents[2]
 SUBJECT = "s" + "5" * 32
 

@@ -20,6 +20,8 @@ from runtime.contract.errors import BundleError
 from tests.export.conftest import LOOSE, Exported
 from train.model.pvchat import ModelConfig, build_model
 
+pytestmark = pytest.mark.timeout(900)  # whoever comes first waits for the export of the session
+
 MAX_ABS = 1e-4
 
 

@@ -24,9 +24,12 @@ OTHERS = (
 )  # fmt: skip
 STRANGERS = ("grid01_brwa4p_damaged", "grid03_brbk7n", "grid04_lbax4n", "grid05_lbbc2a", "grid06_lrwp9a")
 
-pytestmark = pytest.mark.skipif(
-    not DATA.is_dir(), reason="../shared/data with the real clips is not beside the project"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not DATA.is_dir(), reason="../shared/data with the real clips is not beside the project"
+    ),
+    pytest.mark.timeout(900),
+]
 
 
 def clip(name: str) -> Path:

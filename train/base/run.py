@@ -10,19 +10,23 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from runtime.contract.bundle import calibration_to_json
 from train.base.bridge_stage import BridgeStage, score_episodes
+from train.base.calibrate import calibrate, run_trials
 from train.base.config import BaseConfig
 from train.base.encoders import HeadStage, VisionStage, head_separation
 from train.base.episodes import EpisodeMaker
-from train.base.features import Features, cache_features
+from train.base.features import Features, cache_features, domain_statistics
 from train.base.language_stage import LanguageStage
 from train.base.score_answers import score_answers
 from train.base.tokens import build_tokenizer
 from train.base.world_data import WorldData, open_world, render_world
+from train.checkpoint import CALIBRATION, save_base
 from train.fit import FitConfig, fit
 from train.model.pvchat import PVChat, build_model
 from train.progress import bar, steps
@@ -117,6 +121,38 @@ def _language(config: BaseConfig, work: Path) -> None:
     _note(work, "language", score_answers(stage, held, windows=160, seed=config.seed))
 
 
+def _calibrate(config: BaseConfig, work: Path) -> None:
+    model = with_encoders(config, work)
+    tokenizer = build_tokenizer()
+    _load_language(model, work)
+    features = open_features(config, work, model)
+    clips = np.arange(0, _trained(config) * config.world.clips_each, 3)
+    mean, whiten = domain_statistics(features.tokens, clips)
+    model.domain_mean.copy_(mean)
+    model.domain_whiten.copy_(whiten)
+    out = work / "checkpoint"
+    save_base(out, model, config.model, tokenizer.to_str())
+    trials = run_trials(model, config.world, people=config.world.held_out, progress=bar("calibration"))
+    calibration, figures = calibrate(trials)
+    _write(out / CALIBRATION, calibration_to_json(calibration))
+    notes = {name: json.loads((work / "metrics" / f"{name}.json").read_text()) for name in _NOTED}
+    _write(out / "evaluation.json", {"presence": figures, **notes})
+    _write(
+        out / "made_by.json", {"command": "python -m train.base configs/train/tiny.toml", "seed": config.seed}
+    )
+
+
+def _load_language(model: PVChat, work: Path) -> None:
+    path = work / "language.safetensors"
+    load_part(model.language, path, "language")
+    load_part(model.bridge, path, "bridge_stage.bridge")
+    load_part(model.enrol, path, "bridge_stage.enrol")
+
+
+def _write(path: Path, data: object) -> None:
+    path.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
 def with_encoders(config: BaseConfig, work: Path) -> PVChat:
     """A model whose two encoders are trained."""
     model = build_model(config.model)
@@ -153,12 +189,14 @@ def _note(work: Path, name: str, figures: dict[str, float]) -> None:
     (work / "metrics" / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
+_NOTED = ("head", "bridge_rendered", "bridge_token_only", "language")
 _RUN: dict[str, Callable[[BaseConfig, Path], None]] = {
     "render": _render,
     "head": _head,
     "vision": _vision,
     "bridge": _bridge,
     "language": _language,
+    "calibrate": _calibrate,
 }
 STAGES: tuple[str, ...] = tuple(_RUN)
 

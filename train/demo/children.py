@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import train
 from runtime.contract.errors import PvchatError
 
 _KEPT_LINES = 12
+_KEPT_BYTES = 8192
 _GRACE_S = 20.0
 _CLI_TIMEOUT_S = 240.0
 
@@ -45,17 +45,14 @@ class Running:
         """Start it. Loud: what it says on stderr goes on to ours."""
         self.name = _readable(command)
         self._began_s = time.monotonic()
-        self._last: deque[str] = deque(maxlen=_KEPT_LINES)
-        self._said: list[str] = []
+        self._told = b""
+        self._said = b""
         self._loud = loud
         self._child = subprocess.Popen(
             list(command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
             env=environment,
         )
         self._threads = [
@@ -82,15 +79,19 @@ class Running:
             code = self._child.wait(timeout_s)
         except subprocess.TimeoutExpired as error:
             self.end()
-            raise PvchatError(f"`{self.name}` took longer than {timeout_s:.0f} s.", self._told()) from error
+            raise PvchatError(
+                f"`{self.name}` took longer than {timeout_s:.0f} s.", self._told_last()
+            ) from error
         wall_ms = (time.monotonic() - self._began_s) * 1000
         for thread in self._threads:
             thread.join(_GRACE_S)
-        data = _last_object("".join(self._said))
+        data = last_object(self._said.decode("utf-8", "replace"))
         if (accept is not None and code not in accept) or data is None:
             said = (data or {}).get("error")
             hint = f"{said['message']} {said['next_step']}" if isinstance(said, dict) else ""
-            raise PvchatError(f"`{self.name}` ended with exit code {code}.", hint.strip() or self._told())
+            raise PvchatError(
+                f"`{self.name}` ended with exit code {code}.", hint.strip() or self._told_last()
+            )
         return Reply(data, code, wall_ms)
 
     def end(self) -> None:
@@ -104,19 +105,21 @@ class Running:
             self._child.kill()
             self._child.wait()
 
-    def _listen(self, stream: IO[str] | None) -> None:
-        for line in stream or ():
-            if line.strip():
-                self._last.append(line.rstrip().rsplit("\r", maxsplit=1)[-1])
+    def _listen(self, stream: IO[bytes] | None) -> None:
+        """Pass on what comes as it comes: a progress bar is drawn within its line."""
+        while stream is not None and (chunk := os.read(stream.fileno(), 4096)):
+            self._told = (self._told + chunk)[-_KEPT_BYTES:]
             if self._loud:
-                sys.stderr.write(line)
+                sys.stderr.write(chunk.decode("utf-8", "replace"))
                 sys.stderr.flush()
 
-    def _collect(self, stream: IO[str] | None) -> None:
-        self._said.extend(stream or ())
+    def _collect(self, stream: IO[bytes] | None) -> None:
+        self._said = stream.read() if stream is not None else b""
 
-    def _told(self) -> str:
-        return "It said last:\n  " + "\n  ".join(self._last) if self._last else "It said nothing."
+    def _told_last(self) -> str:
+        lines = self._told.decode("utf-8", "replace").replace("\r", "\n").split("\n")
+        last = [line.rstrip() for line in lines if line.strip()][-_KEPT_LINES:]
+        return "It said last:\n  " + "\n  ".join(last) if last else "It said nothing."
 
 
 class Children:
@@ -176,7 +179,7 @@ def _readable(command: Sequence[str]) -> str:
     return " ".join(f"'{word}'" if " " in word else word for word in words)
 
 
-def _last_object(said: str) -> dict[str, Any] | None:
+def last_object(said: str) -> dict[str, Any] | None:
     """The JSON object on the last line, or None."""
     lines = said.strip().splitlines()
     if not lines:

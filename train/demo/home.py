@@ -33,7 +33,7 @@ _IDLE_EXIT_S = 120
 @contextlib.contextmanager
 def temporary_home(keep: bool) -> Iterator[Path]:
     """A folder with a path short enough for sockets; afterwards every process that used it is ended."""
-    home = Path(tempfile.mkdtemp(prefix="pvc-", dir="/tmp"))  # noqa: S108 - mkdtemp makes it private
+    home = Path(tempfile.mkdtemp(prefix="pvc-", dir="/tmp"))
     try:
         yield home
     finally:

@@ -1,0 +1,153 @@
+"""Windows to learn from: the person's own clip, varied, and rendered people that are somebody else.
+
+Never another member of the household: forgetting B must not leave B inside A. Knows no optimiser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.contract.adapter import Adapter
+from runtime.contract.errors import ContentError
+from runtime.contract.pixels import PixelSpec
+from train.model.pvchat import PVChat
+from train.subject.config import SubjectConfig
+from train.windows import EncodedWindow, encode_window, look
+from train.world.household import identity_at
+from train.world.sample import sample_script
+from train.world.scene import render_frames
+from train.world.traits import Identity, look_alike
+
+Frames = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """Encoded windows: `own` show the person, `others` do not; the held-out ones only measure."""
+
+    own: list[EncodedWindow]
+    others: list[EncodedWindow]
+    own_held: list[EncodedWindow]
+    others_held: list[EncodedWindow]
+
+
+def own_windows(
+    model: PVChat, frames: Frames, adapter: Adapter, spec: PixelSpec, config: SubjectConfig, *, still: bool
+) -> tuple[list[EncodedWindow], list[EncodedWindow]]:
+    """Varied windows of the person's clip, to learn from and held out (the end of the clip).
+
+    Args:
+        frames: uint8 (T, H, W, 3) at `spec.window_fps`.
+        still: hold one frame (the image stage).
+
+    Raises:
+        ContentError: the person of the adapter is not found in the clip.
+    """
+    rng = np.random.default_rng((config.seed, 1, int(still)))
+    template = adapter.template("head")
+    count = spec.window_frames
+    starts = list(range(0, max(1, len(frames) - count + 1), 2 if not still else 1))
+    cut = max(1, round(len(starts) * (1 - config.held_out_share)))
+    parts: list[list[EncodedWindow]] = []
+    for chosen, copies in ((starts[:cut], 3), (starts[cut:] or starts[-1:], 1)):
+        windows = []
+        for start in chosen:
+            for copy in range(copies):
+                piece = (
+                    np.repeat(frames[start : start + 1], count, axis=0)
+                    if still
+                    else _span(frames, start, count)
+                )
+                window = encode_window(model, vary(piece, rng) if copy else piece, spec)
+                if template is not None and _shows(window, template):
+                    windows.append(window)
+        parts.append(windows)
+    if not parts[0]:
+        raise ContentError(
+            "the clip does not show the person that the adapter was made from.", "Use the same clip."
+        )
+    return parts[0], parts[1] or parts[0][-1:]
+
+
+def other_windows(
+    model: PVChat, adapter: Adapter, spec: PixelSpec, config: SubjectConfig
+) -> list[EncodedWindow]:
+    """Rendered people of the training split: the nearest of a pool, their look-alikes, and the farthest."""
+    rng = np.random.default_rng((config.seed, 2))
+    template = adapter.template("head")
+    pool = [identity_at("train", 500_000 + index) for index in range(config.pool)]
+    ranked = sorted(pool, key=lambda identity: -_likeness(model, identity, template, spec, rng))
+    near = ranked[: config.negatives // 2]
+    twins = [look_alike(identity, 2, rng) for identity in near[: config.negatives // 4]]
+    rest = ranked[-(config.negatives - len(near) - len(twins)) :]
+    windows = []
+    for identity in (*near, *twins, *rest):
+        script = sample_script(rng, people=[identity])
+        frames, _ = render_frames(script, [step / spec.window_fps for step in range(spec.window_frames)])
+        windows.append(encode_window(model, frames, spec))
+    return windows
+
+
+def vary(frames: Frames, rng: np.random.Generator) -> Frames:
+    """Other light, noise, sharpness and framing; the same for the whole window. Identity is kept."""
+    height, width = frames.shape[1:3]
+    zoom = float(rng.uniform(0.85, 1.1))
+    shift = rng.uniform(-0.04, 0.04, 2) * (width, height)
+    matrix = np.array(
+        [[zoom, 0, (1 - zoom) * width / 2 + shift[0]], [0, zoom, (1 - zoom) * height / 2 + shift[1]]]
+    )
+    gain, blur = float(rng.uniform(0.7, 1.2)), float(rng.uniform(0.0, 0.9))
+    tint, sigma = rng.uniform(0.92, 1.08, 3), float(rng.uniform(0, 8))
+    out = []
+    for frame in frames:
+        moved: NDArray[np.float64] = cv2.warpAffine(
+            frame.astype(np.float64), matrix, (width, height), borderMode=cv2.BORDER_REPLICATE
+        )
+        if blur > 0.3:
+            moved = cv2.GaussianBlur(moved, (0, 0), blur)
+        noisy = moved * gain * tint + rng.normal(0, sigma, moved.shape)
+        out.append(np.clip(noisy, 0, 255).astype(np.uint8))
+    return np.stack(out)
+
+
+def _span(frames: Frames, start: int, count: int) -> Frames:
+    index = np.clip(np.arange(start, start + count), 0, len(frames) - 1)
+    return frames[index]
+
+
+def _shows(window: EncodedWindow, template: NDArray[np.float32]) -> bool:
+    return any(float(view.embedding @ template) > 0.2 for view in window.tokens.views)
+
+
+def _likeness(
+    model: PVChat,
+    identity: Identity,
+    template: NDArray[np.float32] | None,
+    spec: PixelSpec,
+    rng: np.random.Generator,
+) -> float:
+    if template is None:
+        return 0.0
+    script = sample_script(
+        rng, people=[identity], night=False, foreground=False, facing_deg=0.0, head_px=(50.0, 60.0)
+    )
+    frames, _ = render_frames(script, [0.5])
+    _, views = look(model, frames, spec, spec.window_fps)
+    return max((float(view.embedding @ template) for view in views), default=-1.0)
+
+
+def lessons(
+    model: PVChat, frames: Frames, adapter: Adapter, spec: PixelSpec, config: SubjectConfig, *, still: bool,
+    others: Sequence[EncodedWindow],
+) -> Lessons:  # fmt: skip
+    """One stage's windows."""
+    own, own_held = own_windows(model, frames, adapter, spec, config, still=still)
+    cut = max(1, int(len(others) * (1 - config.held_out_share)))
+    order = np.random.default_rng((config.seed, 3)).permutation(len(others))
+    picked = [others[int(index)] for index in order]
+    return Lessons(own, picked[:cut], own_held, picked[cut:] or picked[-1:])
