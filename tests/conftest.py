@@ -1,4 +1,4 @@
-"""What all tests share: the folder of real footage, and `--box`, the run where the workshop is not installed."""
+"""What all tests share: the folder of real footage, and `--box`, the run without the workshop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 WORKSHOP_PACKAGES = ("train", "export")
 WORKSHOP_LIBRARIES = ("torch", "transformers", "peft", "optimum", "onnx", "onnxscript", "onnxruntime_genai")
 # A busy machine is no failure: hypothesis judges results here, pytest-timeout judges time.
-settings.register_profile("project", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "project", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("project")
 _LEFT_OUT = pytest.StashKey[dict[str, str]]()
 
@@ -54,7 +56,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for name, needs in sorted(left_out.items()):
         terminalreporter.write_line(f"NOT RUN ON THE BOX: {name} (imports {needs})")
     if not SHARED_DATA.is_dir():
-        terminalreporter.write_line("NOT RUN: tests on real footage, ../shared/data is not beside the project")
+        terminalreporter.write_line(
+            "NOT RUN: tests on real footage, ../shared/data is not beside the project"
+        )
 
 
 def workshop_imports(path: Path, seen: frozenset[Path] = frozenset()) -> set[str]:

@@ -7,6 +7,7 @@ nothing of what the tests claim. Where there is no Python 3.10 it says so and en
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -15,12 +16,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import tomllib
+
 ROOT = Path(__file__).parents[2]
 VENV = ROOT / ".venv-box"
 BIN = VENV / "bin"
 STAMP = VENV / ".recipe"
 ENGINE = "onnxruntime==1.23.2"
-# `onnx` writes the tiny graphs that tests feed to the real engine; the program never imports it (a test looks).
+# `onnx` writes the tiny graphs that tests feed to the real engine; a test looks that the program never
+# imports it.
 TOOLS = ("pytest>=8.4", "pytest-timeout>=2.3", "hypothesis>=6.130", "psutil>=6", "onnx>=1.18")
 FORBIDDEN = ("torch", "transformers", "peft", "optimum", "onnxscript")
 TESTS = (
@@ -54,7 +58,17 @@ def main() -> int:
     if not (STAMP.is_file() and STAMP.read_text() == recipe):
         build(python, recipe)
     subprocess.run([BIN / "python", "-c", _PROVE, *FORBIDDEN], check=True, cwd=ROOT)
-    command = [BIN / "python", "-m", "pytest", "--box", "-x", "-q", "-p", "no:cacheprovider", *TESTS]
+    command: list[str | Path] = [
+        BIN / "python",
+        "-m",
+        "pytest",
+        "--box",
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        *TESTS,
+    ]
     return subprocess.run(command, check=False, cwd=ROOT).returncode
 
 
@@ -84,9 +98,10 @@ def runs(python: Path) -> bool:
 
 
 def recipe_of(python: Path) -> str:
-    """Changes when the environment has to be built again."""
-    project = (ROOT / "pyproject.toml").read_bytes()
-    return hashlib.sha256(b"\0".join([project, str(python).encode(), ENGINE.encode(), *map(str.encode, TOOLS)])).hexdigest()
+    """Changes when the environment has to be built again: not when a linter gets another option."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    told = [project["build-system"], project["project"], project["tool"]["setuptools"]]
+    return hashlib.sha256(json.dumps([told, str(python), ENGINE, TOOLS]).encode()).hexdigest()
 
 
 def build(python: Path, recipe: str) -> None:
@@ -94,7 +109,7 @@ def build(python: Path, recipe: str) -> None:
     started = time.monotonic()
     say(f"box: building {VENV.name} with {ENGINE}, no torch; the downloads are about 300 MB …")
     subprocess.run([python, "-m", "venv", "--clear", VENV], check=True, cwd=ROOT)
-    pip = [BIN / "python", "-m", "pip", "install", "--quiet"]
+    pip: list[str | Path] = [BIN / "python", "-m", "pip", "install", "--quiet"]
     subprocess.run([*pip, "--upgrade", "pip"], check=True, cwd=ROOT)
     subprocess.run([*pip, "--editable", ".", ENGINE, *TOOLS], check=True, cwd=ROOT)
     STAMP.write_text(recipe)

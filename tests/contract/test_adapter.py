@@ -23,8 +23,7 @@ def arrays() -> dict[str, NDArray[np.float32]]:
     rng = np.random.default_rng(0)
     shapes = [(2, 6), (2, 5), (5,), (2, 6, 1), (2, 1, 6), (7, 4), (1, 3)]
     return {
-        name: rng.standard_normal(shape).astype(np.float32)
-        for name, shape in zip(NAMES, shapes, strict=True)
+        name: rng.standard_normal(shape).astype(np.float32) for name, shape in zip(NAMES, shapes, strict=True)
     }
 
 

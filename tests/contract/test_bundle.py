@@ -23,7 +23,12 @@ from runtime.contract.calibration import Calibration
 from runtime.contract.errors import BundleError
 from runtime.contract.pixels import PixelSpec
 
-FILES = {"vision/vision.onnx": b"v" * 3000, "vision/domain.safetensors": b"d", "notes.json": b"{}", "empty": b""}
+FILES = {
+    "vision/vision.onnx": b"v" * 3000,
+    "vision/domain.safetensors": b"d",
+    "notes.json": b"{}",
+    "empty": b"",
+}
 
 
 def entry(name: str, data: bytes) -> FileEntry:

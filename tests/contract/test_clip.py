@@ -81,7 +81,7 @@ def test_even_frames_are_all_different_when_the_clip_has_enough(wanted: int, spa
     ],
     ids=["float", "one frame", "four channels", "no frame"],
 )
-def test_frames_that_are_no_rgb_video_are_refused(frames: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_frames_that_are_no_rgb_video_are_refused(frames: np.ndarray) -> None:
     with pytest.raises(ContentError, match="uint8 frames"):
         Clip(frames, 25.0)
 

@@ -8,8 +8,9 @@ from runtime.contract import errors
 from runtime.contract.errors import PvchatError, all_errors
 
 EXIT_CODES = {
-    "error": 5, "usage": 2, "config": 2, "consent": 2, "content": 5, "bundle": 5, "adapter": 5, "store": 5,
-    "update": 5, "unavailable": 4, "engine": 4, "camera": 4, "deadline": 4, "busy": 4, "wire": 4, "refused": 6,
+    "error": 5, "content": 5, "bundle": 5, "adapter": 5, "store": 5, "update": 5, "refused": 6,
+    "usage": 2, "config": 2, "consent": 2, "unavailable": 4, "engine": 4,
+    "camera": 4, "deadline": 4, "busy": 4, "wire": 4,
 }  # fmt: skip
 
 

@@ -31,9 +31,14 @@ plain: st.SearchStrategy[Any] = st.recursive(
 )
 tables = st.dictionaries(words, plain, max_size=2)
 tensors = st.builds(
-    TensorSpec, words, st.sampled_from(["float32", "int64"]), st.lists(words | st.integers(1, 999), max_size=3).map(tuple)
+    TensorSpec,
+    words,
+    st.sampled_from(["float32", "int64"]),
+    st.lists(words | st.integers(1, 999), max_size=3).map(tuple),
 )
-specs = st.builds(EngineSpec, words, st.lists(tensors, max_size=2).map(tuple), st.lists(tensors, max_size=2).map(tuple))
+specs = st.builds(
+    EngineSpec, words, st.lists(tensors, max_size=2).map(tuple), st.lists(tensors, max_size=2).map(tuple)
+)
 thirds = st.tuples(numbers, numbers, numbers)
 unknown_fields = st.dictionaries(
     words.filter(lambda word: word not in Manifest.__dataclass_fields__), plain, max_size=4
@@ -110,9 +115,7 @@ def test_what_is_no_manifest_is_refused(raw: bytes) -> None:
         manifest_from_json(raw)
 
 
-@pytest.mark.parametrize(
-    "field", ["kind", "base", "files", "engines", "shapes", "pixels", "calibration"]
-)
+@pytest.mark.parametrize("field", ["kind", "base", "files", "engines", "shapes", "pixels", "calibration"])
 def test_a_missing_field_is_named(field: str) -> None:
     data = json.loads(manifest_to_json(small()))
     del data[field]
@@ -127,7 +130,9 @@ def test_an_infinite_domain_limit_travels_as_null() -> None:
 
 def _leaves(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     inner = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    return [path, *(leaf for key, value in inner for leaf in _leaves(value, (*path, key)))][0 if path else 1 :]
+    return [path, *(leaf for key, value in inner for leaf in _leaves(value, (*path, key)))][
+        0 if path else 1 :
+    ]
 
 
 @given(st.data(), plain)

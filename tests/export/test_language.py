@@ -12,6 +12,7 @@ from export.decoder import DecoderExport
 from export.dequantise import dequantise
 from export.language import build_language, check_sizes, embedding_table
 from runtime.contract.errors import BundleError
+from runtime.engines.base import Array
 from tests.export.conftest import LOOSE, Exported, small_tokenizer
 from train.model.language import LanguageConfig
 from train.model.language import build_language as decoder_of
@@ -53,7 +54,7 @@ def test_embeddings_that_float16_cannot_hold_are_refused() -> None:
 
 def _packed(values: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
     """Two values to a byte where they have 4 bits, the first in the low half."""
-    return values if bits == 8 else values[:, ::2] | (values[:, 1::2] << 4)
+    return values if bits == 8 else (values[:, ::2] | (values[:, 1::2] << 4)).astype(np.uint8)
 
 
 @pytest.mark.parametrize(("bits", "zero"), [(4, True), (4, False), (8, True), (8, False)])
@@ -63,7 +64,7 @@ def test_quantised_block_means_value_minus_zero_point_times_scale(bits: int, zer
     values = rng.integers(0, 2**bits, (rows, blocks * block)).astype(np.uint8)
     offsets = rng.integers(0, 2**bits, (rows, blocks)).astype(np.uint8)
     scales = rng.normal(size=(rows, blocks)).astype(np.float32)
-    arrays = {
+    arrays: dict[str, Array] = {
         "b": _packed(values, bits).reshape(rows, blocks, -1),
         "s": scales,
         "z": _packed(offsets, bits),

@@ -117,6 +117,13 @@ def test_language_engine_agrees_with_torch_on_its_own_rounded_weights(exported: 
     assert report["positions"] > report["prompts"] > 0
 
 
+def test_agreement_where_torch_is_nowhere_clear_is_left_out_of_the_report(exported: Exported) -> None:
+    report = exported.bundle.manifest.evaluation["parity"]["language"]
+    for name in ("top1", "yes_no"):
+        assert (name in report) is (report[f"{name}_clear"] > 0)
+        assert 0 <= report[f"{name}_all"] <= 1
+
+
 def test_language_engine_with_wrong_rotary_positions_is_refused(exported: Exported) -> None:
     model = onnx.load_from_string(exported.engine("language"))
     (table,) = (tensor for tensor in model.graph.initializer if tensor.name == "sin_cache")

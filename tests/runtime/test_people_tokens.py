@@ -24,9 +24,7 @@ def view(track: int, frame: int, x: float = 320.0, quality: float = 0.8, source:
 
 
 def pack(*views: PersonView, capacity: int = CAPACITY) -> PersonTokens:
-    return person_tokens(
-        views, frame_width=WIDTH, frame_height=HEIGHT, spec=SPEC, capacity=capacity, width=E
-    )
+    return person_tokens(views, frame_width=WIDTH, frame_height=HEIGHT, spec=SPEC, capacity=capacity, width=E)
 
 
 def test_one_view_fills_the_twelve_numbers_as_documented() -> None:

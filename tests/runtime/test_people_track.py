@@ -10,9 +10,7 @@ from runtime.people.views import PersonBox
 
 SIDE = 20.0
 places = st.floats(0, 600)
-looks = st.lists(
-    st.lists(st.tuples(places, places, st.floats(1, 80)), max_size=4), max_size=8
-)
+looks = st.lists(st.lists(st.tuples(places, places, st.floats(1, 80)), max_size=4), max_size=8)
 
 
 def at(x: float, y: float = 100.0, side: float = SIDE) -> PersonBox:

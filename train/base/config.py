@@ -26,6 +26,10 @@ class WorldConfig:
     held_out: int = 300
     processes: int = 2
 
+    def __post_init__(self) -> None:
+        if min(self.held_out, self.identities - self.held_out) < 3:
+            raise ValueError("a clip may show three people: at least 3 must be held out and 3 trained on")
+
 
 @dataclass(frozen=True, slots=True)
 class StageConfig:

@@ -1,6 +1,7 @@
 """Supervised pretraining of the head and scene encoders (stages A and B; not in the paper's recipe).
 
-Head: additive-margin softmax over identities (CosFace, Wang 2018) plus the traits that can be seen. Scene:
+Head: the traits that can be seen, read from the embedding itself, so that it is made of parts that new people
+share; on top an additive-margin softmax over identities (CosFace, Wang 2018). Scene:
 who stands where, joints, clothes, room and night. Knows no episodes and no language.
 """
 
@@ -50,8 +51,7 @@ class HeadStage(nn.Module):
         self.batch, self.seed = batch, seed
         self.classes = nn.Parameter(torch.randn(trained, encoder.config.dim))
         sizes = [len(TRAITS[name].values) for name in HEAD_TRAITS]
-        side = encoder.config.crop // 2 ** len(encoder.config.channels)
-        self.traits = nn.ModuleList(nn.Linear(encoder.features * side * side, size) for size in sizes)
+        self.traits = nn.ModuleList(nn.Linear(encoder.config.dim, size) for size in sizes)
         truth = data.truth
         picked = (truth["who"][:, None, :] >= 0) & (truth["seen"] > 0.35) & (truth["head_px"] > 14)
         picked &= (truth["who"] < trained)[:, None, :]
@@ -85,13 +85,13 @@ class HeadStage(nn.Module):
         values = torch.from_numpy(truth["traits"][who.numpy()].astype(np.int64))
         traits = torch.stack(
             [
-                (F.cross_entropy(head(flat), values[:, i], reduction="none") * weight[:, i]).mean()
+                (F.cross_entropy(head(_SCALE * embedding), values[:, i], reduction="none") * weight[:, i]).mean()
                 for i, head in enumerate(self.traits)
             ]
         ).mean()
         quality = self.encoder.quality(maps.mean(dim=(2, 3))).squeeze(-1)
         told = F.binary_cross_entropy_with_logits(quality, wanted_quality)
-        return {"identity": identity, "traits": traits, "quality": told}
+        return {"identity": 0.1 * identity, "traits": 2 * traits, "quality": told}
 
 
 class VisionStage(nn.Module):

@@ -14,7 +14,8 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,7 @@ COLOUR_NAMES: tuple[str, ...] = tuple(CLOTH)
 SLOTS = 3
 JOINTS = 8
 _CHUNK = 50
+_Job = tuple[Path, WorldConfig, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def cast_of(config: WorldConfig, people: Sequence[Identity], clip: int) -> tuple
     return cast, sample_script(rng, people=[people[index] for index in cast])
 
 
-def _render_chunk(job: tuple[Path, WorldConfig, int, int]) -> int:
+def _render_chunk(job: _Job) -> int:
     folder, config, start, stop = job
     cv2.setNumThreads(1)
     spec = PixelSpec()
@@ -175,14 +177,9 @@ def render_world(folder: Path, config: WorldConfig, progress: Callable[[int, int
         if not (folder / f"part-{start:06d}.npz").exists()
     ]
     done = total - sum(stop - start for _, _, start, stop in jobs)
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(
-            name, "1"
-        )  # inherited by the children: two processes of many threads only fight
-    with multiprocessing.get_context("spawn").Pool(config.processes) as pool:
-        for count in pool.imap_unordered(_render_chunk, jobs):
-            done += count
-            progress(done, total)
+    for count in _rendered(jobs, config.processes):
+        done += count
+        progress(done, total)
     parts = [np.load(folder / f"part-{start:06d}.npz") for start in range(0, total, _CHUNK)]
     truth = {name: np.concatenate([part[name] for part in parts]) for name in parts[0].files}
     traits = [
@@ -191,6 +188,20 @@ def render_world(folder: Path, config: WorldConfig, progress: Callable[[int, int
     ]
     save_arrays(folder / "truth.npz", {**truth, "traits": np.asarray(traits, dtype=np.float32)})
     (folder / "done.json").write_text(json.dumps({"clips": total, "seed": config.seed}) + "\n")
+
+
+def _rendered(jobs: Sequence[_Job], processes: int) -> Iterator[int]:
+    """Clips rendered by each job; a child that dies is an error, never a hang."""
+    if processes == 1:
+        yield from map(_render_chunk, jobs)
+        return
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(
+            name, "1"
+        )  # inherited: two processes of many threads only fight
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        yield from pool.map(_render_chunk, jobs)
 
 
 def save_arrays(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:

@@ -24,7 +24,8 @@ _SEED, _TRAIN_SECONDS = 7, 45.0
 def main(argv: Sequence[str] | None = None) -> int:
     """Run it; the exit code is 0, 1, or that of the error that ended it."""
     arguments = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _interrupt)  # so that nothing that was started stays behind
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)  # so that nothing that was started stays behind
     options = Options(arguments.out, arguments.seed, arguments.train_seconds, arguments.keep)
     try:
         outcome = run(options, Console(CHAPTERS))

@@ -18,7 +18,7 @@ from train.demo.page import PageData, Portrait, page
 from train.demo.render import render_world, world_key
 from train.demo.score import Asked, shortcomings, summarise
 from train.demo.story import Scene, Story, build_story
-from train.demo.table import closing, row, versions_table
+from train.demo.table import closing, event_row, row, versions_table
 from train.demo.updates import Channel, Event, flip_adapter, flip_signature
 from train.demo.workshop import Enrolled, Made, base_checkpoint, enrol, make
 
@@ -175,9 +175,9 @@ class _Demo:
 
     def _update(self, scene: Scene) -> None:
         channel, chapter = self._channel, "A signed update"
-        channel.refuse("tampered: a byte of the adapter was changed", flip_adapter)
+        channel.refuse("tampered with: a byte of the adapter was changed", flip_adapter)
         channel.apply(self._asker, scene, chapter)
-        channel.refuse("tampered: a signature was changed", flip_signature)
+        channel.refuse("tampered with: a signature was changed", flip_signature)
         channel.rollback()
         self._asker.ask(self._story.update_question, scene, f"{chapter}, after going back")
 
@@ -191,7 +191,7 @@ class _Demo:
         self._console.result(row(number, asked))
 
     def _tell_event(self, event: Event) -> None:
-        self._console.result(f" {'✓' if event.good else '✗'} ota {event.what}: {event.outcome}")
+        self._console.result(event_row(event.good, event.what, event.outcome))
 
     def _about(self) -> dict[str, Any]:
         export = {} if self._made is None else self._made.export

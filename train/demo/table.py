@@ -42,6 +42,15 @@ def said(answer: Mapping[str, Any]) -> str:
         text = str(answer.get("text", ""))
         if answer.get("verdict") in ("unsure", "unavailable") or answer.get("kind") == "refusal":
             text = f"{text} {answer.get('reason', '')}"
+    return _short(text)
+
+
+def event_row(good: bool, what: str, outcome: str) -> str:
+    """Something that happened to the update channel, and what the command line said."""
+    return f" {_RIGHT if good else _WRONG}  -  update {what}\n        {_short(outcome)}"
+
+
+def _short(text: str) -> str:
     text = " ".join(text.split())
     return text if len(text) <= _TEXT_CHARS else f"{text[: _TEXT_CHARS - 1]}…"
 

@@ -1,0 +1,32 @@
+"""Every configuration file that ships parses into the dataclass of its program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from device.config import DeviceConfig
+from export.config import ExportConfig
+from runtime.config import RuntimeConfig
+from runtime.contract.settings import load_settings
+from tests.architecture.project_files import ROOT, relative
+from train.base.config import BaseConfig
+from train.subject.config import SubjectConfig
+
+READERS: dict[str, type[Any]] = {
+    "configs/device/default.toml": DeviceConfig,
+    "configs/export/cpu.toml": ExportConfig,
+    "configs/runtime/default.toml": RuntimeConfig,
+    "configs/train/subject.toml": SubjectConfig,
+    "configs/train/tiny.toml": BaseConfig,
+}
+
+
+def test_every_configuration_file_has_a_reader_here() -> None:
+    assert sorted(relative(path) for path in (ROOT / "configs").rglob("*.toml")) == sorted(READERS)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_shipped_configuration_parses(name: str) -> None:
+    assert isinstance(load_settings(ROOT / name, READERS[name]), READERS[name])
