@@ -43,7 +43,7 @@ class CameraConfig:
     loop: bool = True
 
     def __post_init__(self) -> None:
-        if not _CAMERA_NAME.match(self.name):
+        if not _CAMERA_NAME.fullmatch(self.name):
             raise ValueError(f"camera name {self.name!r} must be 1 to 32 of a-z, 0-9, - and _")
         if self.kind == "rtsp" and not self.url.startswith(("rtsp://", "rtsps://", "http://", "https://")):
             raise ValueError(f"camera {self.name!r} of kind rtsp needs url = 'rtsp://…'")

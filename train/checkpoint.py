@@ -32,7 +32,7 @@ _LARGEST_HALF = 65504.0
 def round_to_half(model: PVChat) -> None:
     """Make every weight exactly representable in float16, in place."""
     with torch.no_grad():
-        for tensor in (*model.parameters(), *model.buffers()):
+        for tensor in model.state_dict().values():
             if tensor.is_floating_point():
                 tensor.copy_(tensor.clamp(-_LARGEST_HALF, _LARGEST_HALF).half().float())
 

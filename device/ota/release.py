@@ -69,9 +69,9 @@ def release_from_custom(path: str, custom: object) -> Release:
     base, kind = custom.get("base"), custom.get("kind")
     if type(release) is not int or not 1 <= release < 1 << 53:
         raise UpdateError(f"the update {path} has release {release!r}; releases count from 1.")
-    if not isinstance(subject_id, str) or not _SUBJECT_ID.match(subject_id):
+    if not isinstance(subject_id, str) or not _SUBJECT_ID.fullmatch(subject_id):
         raise UpdateError(f"the update {path} names subject {subject_id!r}, which is no subject id.")
-    if not isinstance(base, str) or not _DIGEST.match(base):
+    if not isinstance(base, str) or not _DIGEST.fullmatch(base):
         raise UpdateError(f"the update {path} names base {base!r}, which is no fingerprint.")
     if kind not in ("instant", "trained"):
         raise UpdateError(f"the update {path} has kind {kind!r}, known are instant and trained.")
@@ -84,7 +84,7 @@ def household_role(household_id: str) -> str:
     Raises:
         UsageError: the id is not `h` and 1 to 63 of 0-9, a-z, `_` and `-`.
     """
-    if not _HOUSEHOLD_ID.match(household_id):
+    if not _HOUSEHOLD_ID.fullmatch(household_id):
         raise UsageError(
             f"a household id is 'h' and 1 to 63 of 0-9, a-z, _ and -, got {household_id!r}.",
             "`pvchat-edge status` shows the id of a box.",
@@ -98,6 +98,6 @@ def target_path(household_id: str, subject_id: str) -> str:
     Raises:
         UsageError: one of the two is no id.
     """
-    if not _SUBJECT_ID.match(subject_id):
+    if not _SUBJECT_ID.fullmatch(subject_id):
         raise UsageError(f"a subject id is 's' and 32 hex digits, got {subject_id!r}.")
     return f"{household_role(household_id)}/{subject_id}{SUFFIX}"

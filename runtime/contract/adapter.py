@@ -77,7 +77,7 @@ def check_adapter(adapter: Adapter, *, base: str, shapes: dict[str, int]) -> Ada
         AdapterError: another base, an unknown or missing array, a wrong shape or dtype, a value not finite.
     """
     who = adapter.subject_id[:9]
-    if not _SUBJECT_ID.match(adapter.subject_id):
+    if not _SUBJECT_ID.fullmatch(adapter.subject_id):
         raise AdapterError(f"adapter names subject {adapter.subject_id!r}, which is no subject id.")
     if adapter.base != base:
         raise AdapterError(

@@ -119,7 +119,7 @@ def manifest_from_json(raw: bytes) -> Manifest:
     """
     try:
         data = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{MANIFEST} is not JSON: {error}.", "Copy the bundle again.") from error
     schema = data.get("schema") if isinstance(data, dict) else None
     if not isinstance(schema, int):
@@ -144,11 +144,12 @@ def _manifest(data: dict[str, Any]) -> Manifest:
         kind=str(data["kind"]),
         base=str(data["base"]),
         files=tuple(
-            FileEntry(f["path"], int(f["size_bytes"]), f["sha256"], f["role"]) for f in data["files"]
+            FileEntry(str(f["path"]), int(f["size_bytes"]), str(f["sha256"]), str(f["role"]))
+            for f in data["files"]
         ),
         engines={
             role: EngineSpec(
-                path=engine["path"],
+                path=str(engine["path"]),
                 inputs=tuple(_tensor(spec) for spec in engine["inputs"]),
                 outputs=tuple(_tensor(spec) for spec in engine["outputs"]),
             )

@@ -52,6 +52,13 @@ class Calibration:
     min_quality: float = 0.25
     domain_limit: float = math.inf
 
+    def __post_init__(self) -> None:
+        if not (0 < self.prior < 1 and 0 <= self.reject < self.accept <= 1):
+            raise ValueError(
+                f"0 < prior < 1 and 0 <= reject < accept <= 1 are needed, got prior {self.prior}, "
+                f"reject {self.reject}, accept {self.accept}"
+            )
+
     def probability(self, llr: float) -> float:
         """Posterior probability of presence, 0..1."""
         odds = math.log(self.prior / (1 - self.prior)) + llr

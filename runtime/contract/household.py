@@ -26,7 +26,7 @@ class Subject:
     aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not _ID.match(self.subject_id):
+        if not _ID.fullmatch(self.subject_id):
             raise UsageError(f"a subject id is 's' and 32 hex digits, got {self.subject_id!r}.")
         for name in (self.name, *self.aliases):
             check_name(name)

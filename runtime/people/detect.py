@@ -27,7 +27,7 @@ def find_people(
     kept: list[tuple[float, Box, Box]] = []
     for index in np.argsort(-scores):
         score = float(scores[index])
-        if score < MIN_SCORE or len(kept) == MAX_PEOPLE:
+        if not score >= MIN_SCORE or len(kept) == MAX_PEOPLE:
             break
         cx, cy, w, h, x0, y0, x1, y1 = (float(value) for value in people[index, 1:])
         head: Box = (cx - w / 2, cy - h / 2, w, h)

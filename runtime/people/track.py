@@ -8,14 +8,14 @@ from runtime.people.views import PersonBox
 
 _MAX_JUMP_HEADS = 2.5
 _MAX_SCALE = 1.8
-_MAX_GAP_FRAMES = 3
+_MAX_GAP_FRAMES = 3  # from look to look, so two looks without the person
 
 
 def link(frames: Sequence[Sequence[PersonBox]]) -> list[list[int]]:
     """Track index of each person in each frame.
 
     Greedy nearest neighbour between head centres: a head moves at most 2.5 head heights between looks, grows
-    at most 1.8 times, and may be missing for at most 3 of them.
+    at most 1.8 times, and may be missing for at most 2 of them.
 
     Returns:
         one list a frame, one 0-based track index a person, unique within the frame.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.contract.dialogue import Answer, AnswerKind, Intent, SubjectVerdict, Verdict
+from runtime.contract.dialogue import Answer, AnswerKind, Intent, Kind, SubjectVerdict, Verdict
 from runtime.contract.prompt import (
     TEMPLATE_VERSION,
     BlockPiece,
@@ -25,6 +25,7 @@ from runtime.session.observe import Observation
 
 _MAX_TOKENS = 32
 _PERHAPS = 0.5
+MIN_DESCRIPTION_RIGHT = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def _about(looked: Looked, intent: Intent, names: Mapping[str, str], check: Call
         shown = _shown(looked, intent.subject_ids if verdict == "yes" else ())
         return _Said("verdict", text, verdict, confidence, subjects, shown, reason)
     shown = _shown(looked, intent.subject_ids)
-    refusal = _cannot_describe(looked)
+    refusal = _cannot_describe(looked, intent.kind)
     if intent.kind == "location" and (looked.footage.room or refusal):
         text = " ".join(_located(looked, one, names) for one in judgements)
         return _Said("description", text, "yes", confidence, subjects, shown)
@@ -184,8 +185,11 @@ def _reason(looked: Looked, judgements: Sequence[Judgement], verdict: Verdict) -
     return f"{'1 person is' if count == 1 else f'{count} people are'} in view, all told apart."
 
 
-def _cannot_describe(looked: Looked) -> str:
-    """Why the installed model cannot describe this scene; empty: it can."""
+def _cannot_describe(looked: Looked, kind: Kind) -> str:
+    """Why the installed model cannot say this of this scene; empty: it can.
+
+    A kind of description is trusted only as far as the base's own evaluation, which travels in the manifest.
+    """
     if looked.observation.source == "face":
         return (
             "This scene is unlike those the installed model was trained on: here it can tell who is there, "
@@ -193,6 +197,12 @@ def _cannot_describe(looked: Looked) -> str:
         )
     if looked.models.language is None:
         return "The installed bundle has no language model. Install one that has."
+    right = looked.models.manifest.evaluation.get("language", {}).get(f"{kind}_right")
+    if isinstance(right, float) and right < MIN_DESCRIPTION_RIGHT:
+        return (
+            f"The installed base tells {kind} right in only {right:.0%} of its own tests. "
+            "Ask `is ... here`, or install a better base."
+        )
     return ""
 
 

@@ -30,7 +30,12 @@ FORBIDDEN = ("torch", "transformers", "peft", "optimum", "onnxscript")
 TESTS = (
     "tests/contract",
     "tests/runtime",
-    "tests/device",
+    "tests/device/test_store.py",
+    "tests/device/test_person.py",
+    "tests/device/test_config.py",
+    "tests/device/test_paths.py",
+    "tests/device/test_combine.py",
+    "tests/device/test_ota_apply.py",
     "tests/box",
     "tests/architecture/test_no_torch.py",
 )

@@ -66,3 +66,11 @@ def test_a_higher_probability_never_gets_a_lower_verdict(low: float, high: float
     low, high = sorted((low, high))
     calibration = Calibration()
     assert order.index(calibration.verdict(low)) <= order.index(calibration.verdict(high))
+
+
+@pytest.mark.parametrize(
+    ("prior", "accept", "reject"), [(0.0, 0.9, 0.1), (1.0, 0.9, 0.1), (0.5, 0.1, 0.9), (0.5, 1.5, 0.1)]
+)
+def test_thresholds_that_cannot_decide_are_refused(prior: float, accept: float, reject: float) -> None:
+    with pytest.raises(ValueError, match="prior"):
+        Calibration(prior=prior, accept=accept, reject=reject)

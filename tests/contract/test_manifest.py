@@ -56,9 +56,9 @@ manifests = st.builds(
         sources=st.dictionaries(
             words, st.builds(SourceCalibration, numbers, numbers, numbers, words), max_size=2
         ),
-        prior=numbers,
-        accept=numbers,
-        reject=numbers,
+        prior=st.floats(0.01, 0.99),
+        accept=st.floats(0.6, 1.0),
+        reject=st.floats(0.0, 0.5),
         min_quality=numbers,
         domain_limit=numbers | st.just(float("inf")),
     ),

@@ -89,7 +89,7 @@ def test_a_folded_lora_gives_the_same_logits_and_a_base_of_its_own(base: Path, t
         for name, parameter in lora.named_parameters():
             if "lora_" in name:
                 parameter.copy_(torch.randn_like(parameter) * 0.1)
-    lora.save_pretrained(tmp_path / "lora")
+    lora.save_pretrained(str(tmp_path / "lora"))
     plain, _ = load_base(base)
     ids = torch.arange(12)[None]
     with torch.no_grad():

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from runtime.contract.calibration import Calibration, SourceCalibration
 from runtime.contract.pixels import PixelSpec
 from runtime.people.cluster import spread_views
+from runtime.people.views import PersonTokens
 from train.base.config import WorldConfig
 from train.base.world_data import cast_of, sample_people
 from train.model.pvchat import PVChat
@@ -32,10 +33,11 @@ from train.windows import (
 )
 from train.world.scene import render_frames
 from train.world.script import Script
-from train.world.sight import decidable, sights
-from train.world.traits import Identity, differing_traits
+from train.world.sight import decidable, recognisable, sights
+from train.world.traits import differing_traits
 
 ACCEPT, REJECT, PRIOR = 0.9, 0.1, 0.5
+Floats = NDArray[np.float32]
 _VIEWS = 16
 
 
@@ -59,84 +61,104 @@ class Trial:
     distance: float
 
 
-def run_trials(
-    model: PVChat, config: WorldConfig, *, people: int, progress: Callable[[int, int], None]
-) -> list[Trial]:
-    """Ask about held-out people; each is asked about in own clips, the look-alike's, and a stranger's."""
-    identities = sample_people(config)
-    first = config.identities - config.held_out
-    spec = PixelSpec()
-    trials: list[Trial] = []
-    cache: dict[int, tuple[EncodedWindow, Script, list[int]]] = {}
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A clip of the set through the encoders: its window, its script, and who is in it."""
 
-    def window(clip: int) -> tuple[EncodedWindow, Script, list[int]]:
-        if clip not in cache:
-            cast, script = cast_of(config, identities, clip)
-            rng = np.random.default_rng((config.seed, 3, clip))
+    window: EncodedWindow
+    script: Script
+    cast: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What enrolment gets of a reference clip: padded tokens and the unit mean of the good views."""
+
+    tokens: PersonTokens
+    template: Floats
+
+
+class HeldOut:
+    """Clips of people that no stage has seen, rendered and encoded once; only the frozen encoders matter."""
+
+    def __init__(self, model: PVChat, config: WorldConfig) -> None:
+        self.model, self.config = model, config
+        self.identities = sample_people(config)
+        self.first = config.identities - config.held_out
+        self.spec = PixelSpec()
+        self._scenes: dict[int, Scene] = {}
+        self._references: dict[int, Reference | None] = {}
+
+    def scene(self, clip: int) -> Scene:
+        """The training window of a clip, at full size through detection and tracking."""
+        if clip not in self._scenes:
+            cast, script = cast_of(self.config, self.identities, clip)
+            rng = np.random.default_rng((self.config.seed, 3, clip))
             begin = float(rng.uniform(0, max(0.0, script.duration_s - 2.0)))
-            frames, _ = render_frames(script, [begin + step / spec.window_fps for step in range(8)])
-            cache[clip] = (encode_window(model, frames, spec), script, cast)
-        return cache[clip]
+            frames, _ = render_frames(script, [begin + step / self.spec.window_fps for step in range(8)])
+            self._scenes[clip] = Scene(encode_window(self.model, frames, self.spec), script, cast)
+        return self._scenes[clip]
 
+    def reference(self, who: int) -> Reference | None:
+        """The reference clip of a person; None where nobody is found in it."""
+        if who not in self._references:
+            self._references[who] = self._look(who)
+        return self._references[who]
+
+    def _look(self, who: int) -> Reference | None:
+        _, script = cast_of(self.config, self.identities, who * self.config.clips_each)
+        frames, _ = render_frames(script, [step / self.spec.window_fps for step in range(9)])
+        _, views = look(self.model, frames, self.spec, self.spec.window_fps)
+        if not views:
+            return None
+        best = max(view.quality for view in views)
+        good = [view for view in views if view.quality >= best / 2]
+        tokens = pack(spread_views(views, REFERENCE_TOKENS), frames, self.spec, REFERENCE_TOKENS)
+        return Reference(tokens, mean_template(spread_views(good, _VIEWS)))
+
+
+def run_trials(held: HeldOut, *, people: int, progress: Callable[[int, int], None]) -> list[Trial]:
+    """Ask about held-out people; each in own clips, the look-alike's, and a stranger's."""
+    config, first = held.config, held.first
+    trials: list[Trial] = []
     for number in range(people):
         who = first + number
-        adapter = _enrol(model, config, identities, who, spec)
+        reference = held.reference(who)
         progress(number + 1, people)
-        if adapter is None:
+        if reference is None:
             continue
         stranger = first + (number + 11) % config.held_out
         for case, owner in (("present", who), ("lookalike", who ^ 1), ("stranger", stranger)):
             for turn in range(1, config.clips_each):
-                encoded, script, cast = window(owner * config.clips_each + turn)
-                if (who in cast) is not (case == "present"):
-                    continue
-                seen = sights(script)
-                if case == "present":
-                    told = any(
-                        px >= 30 for px in seen[script.people[cast.index(who)].person_id].traits.values()
-                    )
-                else:
-                    told = all(
-                        decidable(
-                            seen[person.person_id].traits,
-                            differing_traits(identities[who], identities[other]),
-                        )
-                        for person, other in zip(script.people, cast, strict=True)
-                    )
-                trials.append(_trial(model, who, case, told, encoded, adapter))
+                scene = held.scene(owner * config.clips_each + turn)
+                if (who in scene.cast) is (case == "present"):
+                    told = _told(held, who, scene)
+                    trials.append(_trial(held.model, who, case, told, scene.window, reference))
     return trials
 
 
-def _enrol(
-    model: PVChat, config: WorldConfig, identities: list[Identity], who: int, spec: PixelSpec
-) -> tuple[torch.Tensor, torch.Tensor] | None:
-    """Instant queries (1, 1, Q, D) and template (1, 1, E) from the reference clip alone."""
-    _, script = cast_of(config, identities, who * config.clips_each)
-    frames, _ = render_frames(script, [step / spec.window_fps for step in range(9)])
-    _, views = look(model, frames, spec, spec.window_fps)
-    if not views:
-        return None
-    best = max(view.quality for view in views)
-    good = [view for view in views if view.quality >= best / 2]
-    tokens = pack(spread_views(views, REFERENCE_TOKENS), frames, spec, REFERENCE_TOKENS)
-    with torch.no_grad():
-        queries, _, _ = model.enrol(
-            *(torch.from_numpy(part)[None] for part in (tokens.embed, tokens.geom, tokens.valid))
+def _told(held: HeldOut, who: int, scene: Scene) -> bool:
+    """Whether a careful observer could tell: enough of the person, or a difference to everybody in view."""
+    seen = sights(scene.script)
+    if who in scene.cast:
+        return recognisable(seen[scene.script.people[scene.cast.index(who)].person_id].traits)
+    return all(
+        decidable(
+            seen[person.person_id].traits, differing_traits(held.identities[who], held.identities[other])
         )
-    template = torch.from_numpy(mean_template(spread_views(good, _VIEWS)))
-    return queries[None], template[None, None]
+        for person, other in zip(scene.script.people, scene.cast, strict=True)
+    )
 
 
 @torch.no_grad()
 def _trial(
-    model: PVChat,
-    who: int,
-    case: str,
-    told: bool,
-    window: EncodedWindow,
-    adapter: tuple[torch.Tensor, torch.Tensor],
+    model: PVChat, who: int, case: str, told: bool, window: EncodedWindow, reference: Reference
 ) -> Trial:
-    queries, template = adapter
+    tokens = reference.tokens
+    queries, _, _ = model.enrol(
+        *(torch.from_numpy(part)[None] for part in (tokens.embed, tokens.geom, tokens.valid))
+    )
+    queries, template = queries[None], torch.from_numpy(reference.template)[None, None]
     config = model.bridge.config
     deltas = (1, 1, config.layers)
     out = model.bridge(

@@ -17,7 +17,7 @@ from torch import nn
 
 from runtime.contract.bundle import calibration_to_json
 from train.base.bridge_stage import BridgeStage, score_episodes
-from train.base.calibrate import calibrate, run_trials
+from train.base.calibrate import HeldOut, calibrate, run_trials
 from train.base.config import BaseConfig
 from train.base.encoders import HeadStage, VisionStage, head_separation
 from train.base.episodes import EpisodeMaker
@@ -132,7 +132,9 @@ def _calibrate(config: BaseConfig, work: Path) -> None:
     model.domain_whiten.copy_(whiten)
     out = work / "checkpoint"
     save_base(out, model, config.model, tokenizer.to_str())
-    trials = run_trials(model, config.world, people=config.world.held_out, progress=bar("calibration"))
+    trials = run_trials(
+        HeldOut(model, config.world), people=config.world.held_out, progress=bar("calibration")
+    )
     calibration, figures = calibrate(trials)
     _write(out / CALIBRATION, calibration_to_json(calibration))
     notes = {name: json.loads((work / "metrics" / f"{name}.json").read_text()) for name in _NOTED}

@@ -196,9 +196,7 @@ def _rendered(jobs: Sequence[_Job], processes: int) -> Iterator[int]:
         yield from map(_render_chunk, jobs)
         return
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(
-            name, "1"
-        )  # inherited: two processes of many threads only fight
+        os.environ.setdefault(name, "1")  # inherited: two processes of many threads only fight
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         yield from pool.map(_render_chunk, jobs)

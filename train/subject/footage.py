@@ -105,12 +105,12 @@ def vary(frames: Frames, rng: np.random.Generator) -> Frames:
     tint, sigma = rng.uniform(0.92, 1.08, 3), float(rng.uniform(0, 8))
     out = []
     for frame in frames:
-        moved: NDArray[np.float64] = cv2.warpAffine(
+        moved = cv2.warpAffine(
             frame.astype(np.float64), matrix, (width, height), borderMode=cv2.BORDER_REPLICATE
         )
         if blur > 0.3:
             moved = cv2.GaussianBlur(moved, (0, 0), blur)
-        noisy = moved * gain * tint + rng.normal(0, sigma, moved.shape)
+        noisy = np.asarray(moved) * gain * tint + rng.normal(0, sigma, moved.shape)
         out.append(np.clip(noisy, 0, 255).astype(np.uint8))
     return np.stack(out)
 

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import runtime
+from runtime.adapters import read_adapter, write_adapter
+from runtime.contract.adapter import Adapter
+from runtime.contract.pixels import PixelSpec
+from runtime.video import read_video
+from train.checkpoint import adapter_shapes, fingerprint, load_base
+from train.model.pvchat import ModelConfig
+from train.subject.__main__ import main
+from train.windows import REFERENCE_TOKENS, look, pack
+from train.world.dataset import reference_script
+from train.world.files import write_clip
+from train.world.household import sample_household
+
+BASE = Path(runtime.__file__).parent / "base_bundle" / "checkpoint"
+QUICK = "image_steps = 2\nvideo_steps = 3\nbatch = 4\npool = 3\nnegatives = 4\n"
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clip")
+    world = sample_household(3)
+    script = reference_script(world, world.members[0])
+    write_clip(folder, script)
+    return folder / f"{script.clip_id}.mp4"
+
+
+@pytest.fixture(scope="module")
+def instant(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An instant adapter, made by the same forward pass as on the box."""
+    model, sizes = load_base(BASE)
+    spec = PixelSpec()
+    frames = read_video(clip, fps=spec.window_fps).clip.frames
+    _, views = look(model, frames, spec, spec.window_fps)
+    tokens = pack(views, frames, spec, REFERENCE_TOKENS)
+    with torch.no_grad():
+        queries, soft, token = model.enrol(
+            *(torch.from_numpy(part)[None] for part in (tokens.embed, tokens.geom, tokens.valid))
+        )
+    shapes = adapter_shapes(sizes)
+    k, d, r = shapes["K"], shapes["D"], shapes["R"]
+    arrays = {
+        "queries": queries[0].numpy(),
+        "soft_tokens": soft[0].numpy(),
+        "token": token[0].numpy(),
+        "delta_a": np.zeros((k, d, r), dtype=np.float32),
+        "delta_b": np.zeros((k, r, d), dtype=np.float32),
+        "views.head": np.stack([view.embedding for view in views[:16]]),
+    }
+    path = tmp_path_factory.mktemp("adapter") / "instant.safetensors"
+    write_adapter(path, Adapter("s" + "1" * 32, fingerprint(BASE), "instant", 1, arrays))
+    return path
+
+
+def _train(clip: Path, instant: Path, out: Path, settings: str, *more: str) -> int:
+    config = out.with_suffix(".toml")
+    config.write_text(settings)
+    return main(
+        [
+            *("--base", str(BASE), "--clip", str(clip), "--adapter", str(instant), "--out", str(out)),
+            *("--release", "2", "--config", str(config), "--threads", "1", *more),
+        ]
+    )
+
+
+def _read(path: Path) -> Adapter:
+    return read_adapter(path, base=fingerprint(BASE), shapes=adapter_shapes(ModelConfig()))[0]
+
+
+def test_training_moves_this_persons_rows_and_nothing_else(
+    clip: Path, instant: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "trained.safetensors"
+    assert _train(clip, instant, out, QUICK) == 0
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    before, after = _read(instant), _read(out)
+    assert after.release == 2
+    assert line["steps"] == 5
+    assert line["kept"] == after.kind
+    for name in ("soft_tokens", "token", "views.head"):
+        assert np.array_equal(before.arrays[name], after.arrays[name])
+    moved = not np.array_equal(before.arrays["queries"], after.arrays["queries"])
+    assert moved is (after.kind == "trained")
+
+
+def test_a_training_that_made_it_worse_keeps_the_instant_adapter(
+    clip: Path, instant: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "spoilt.safetensors"
+    assert _train(clip, instant, out, QUICK + "learning_rate = 5.0\nseed = 4\n") == 0
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert line["held_out_loss_trained"] > line["held_out_loss_instant"]
+    assert line["kept"] == "instant"
+    assert np.array_equal(_read(instant).arrays["queries"], _read(out).arrays["queries"])
+
+
+def test_a_clip_of_an_empty_room_is_refused(
+    instant: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from train.world.files import write_video
+
+    empty = tmp_path / "empty.mp4"
+    write_video(empty, np.full((40, 288, 384, 3), 120, dtype=np.uint8), 12.0)
+    assert _train(empty, instant, tmp_path / "no.safetensors", QUICK) == 5
+    assert "does not show the person" in capsys.readouterr().err
+    assert not (tmp_path / "no.safetensors").exists()
+
+
+def test_an_unknown_setting_is_named(
+    clip: Path, instant: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _train(clip, instant, tmp_path / "no.safetensors", "video_stepz = 3\n") == 2
+    assert "video_steps" in capsys.readouterr().err
