@@ -37,6 +37,7 @@ from train.world.sight import decidable, recognisable, sights
 from train.world.traits import differing_traits
 
 ACCEPT, REJECT, PRIOR = 0.9, 0.1, 0.5
+_CASE_SHARES = {"present": 0.5, "lookalike": 0.1, "stranger": 0.4}
 Floats = NDArray[np.float32]
 _VIEWS = 16
 
@@ -188,19 +189,24 @@ def _trial(
 
 
 def fit_calibration(trials: list[Trial], provenance: str) -> SourceCalibration:
-    """Logistic regression of presence on score and quality, present and absent weighing the same."""
-    x = torch.tensor([[t.score, t.quality, 1.0] for t in trials])
-    y = torch.tensor([float(t.case == "present") for t in trials])
-    share = y.mean()
-    weight = torch.where(y > 0, 0.5 / share, 0.5 / (1 - share))
+    """Logistic regression of presence on score and quality (Platt, 1999), on trials that can be told.
+
+    Present weighs as much as absent; of the absent, look-alikes weigh a fifth: they are rarer than strangers.
+    """
+    told = [trial for trial in trials if trial.told]
+    x = torch.tensor([[t.score, t.quality, 1.0] for t in told])
+    y = torch.tensor([float(t.case == "present") for t in told])
+    weight = torch.zeros(len(told))
+    for case, share in _CASE_SHARES.items():
+        of_case = torch.tensor([t.case == case for t in told])
+        weight[of_case] = share / max(1.0, float(of_case.sum()))
     theta = torch.tensor([1.0, 0.0, 0.0], requires_grad=True)
     optimiser = torch.optim.LBFGS([theta], max_iter=200, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:
         optimiser.zero_grad()
-        loss = (
-            F.binary_cross_entropy_with_logits(x @ theta, y, weight=weight) + 1e-3 * theta[:2].square().sum()
-        )
+        each = F.binary_cross_entropy_with_logits(x @ theta, y, reduction="none")
+        loss = (weight * each).sum() + 1e-4 * theta[:2].square().sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 

@@ -14,7 +14,7 @@ from train.demo.asking import Asker
 from train.demo.children import Children
 from train.demo.console import Console
 from train.demo.home import Cameras, daemon, settings, temporary_home, wait_until_live
-from train.demo.page import PageData, Portrait, page
+from train.demo.page import PageData, Portrait, flatten, page
 from train.demo.render import render_world, world_key
 from train.demo.score import Asked, shortcomings, summarise
 from train.demo.story import Scene, Story, build_story
@@ -117,6 +117,8 @@ class _Demo:
         clip = self._reference(first.person_id)
         folder, seconds = self._home / "workshop", self._options.train_seconds
         self._made = make(children, folder, checkpoint, self._people, clip, seconds)
+        console.note(f"{first.name}'s training: {_in_words(self._made.training)}")
+        console.note(f"engines against torch: {_in_words(self._made.export, 'max_abs', 'mb', 'seconds')}")
         installed = children.cli("bundle", "install", str(self._made.bundle)).data
         console.note(f"bundle {installed['bundle_id']} is verified, self-tested and in use")
 
@@ -204,6 +206,13 @@ class _Demo:
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
             "python": sys.version.split()[0],
         }
+
+
+def _in_words(said: Mapping[str, Any], *names: str) -> str:
+    """A child's JSON line, or some fields of it."""
+    wanted = {name: said[name] for name in names if name in said} if names else said
+    shown = [(name, text) for name, text in flatten(wanted) if name != "subject"]
+    return ", ".join(f"{name.replace('_', ' ')} {text}" for name, text in shown)
 
 
 def _facts(one: Enrolled) -> tuple[str, ...]:
