@@ -90,6 +90,8 @@ def candidates() -> Iterator[Path]:
     on_path = shutil.which("python3.10")
     if on_path:
         yield Path(on_path)
+        # a shim of a version manager: the real ones lie beside the folder of shims
+        yield from sorted(Path(on_path).parent.parent.glob("versions/3.10*/bin/python"), reverse=True)
     yield from sorted(Path.home().glob(".pyenv/versions/3.10*/bin/python"), reverse=True)
 
 
