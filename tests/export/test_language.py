@@ -39,7 +39,7 @@ def test_manifest_gives_the_sizes_of_the_key_value_cache(exported: Exported) -> 
     shapes = {spec.name: spec.shape for spec in (*specs.inputs, *specs.outputs)}
     assert shapes["inputs_embeds"] == (1, "L", 192)
     assert shapes["past_key_values.3.value"] == (1, 2, "past", 32)
-    assert shapes["logits"] == (1, 1, 1000)
+    assert shapes["logits"] == (1, 1, LanguageConfig().vocab)
     empty = DecoderExport(exported.model.language.config).empty_past()
     assert len(empty) == 8
     assert all(past.shape == (1, 2, 0, 32) and past.dtype == np.float32 for past in empty.values())
