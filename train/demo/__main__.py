@@ -18,7 +18,7 @@ from train.demo.console import Console
 from train.demo.run import CHAPTERS, Options, run
 
 EXIT_WRONG, EXIT_INTERRUPTED = 1, 130
-_SEED, _TRAIN_SECONDS = 1, 45.0
+_SEED, _TRAIN_SECONDS = 7, 45.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:

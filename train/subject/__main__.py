@@ -70,7 +70,7 @@ def _train(args: argparse.Namespace, began: float) -> dict[str, object]:
         for name, still, steps in (("image", True, config.image_steps), ("video", False, config.video_steps))
     ]
     outcome = learn(model, instant, stages, config, until=until, progress=bar("training"))
-    kept = outcome.trained_loss <= outcome.instant_loss
+    kept = outcome.steps > 0 and outcome.trained_loss <= outcome.instant_loss
     arrays = {**instant.arrays, **(outcome.arrays if kept else {})}
     trained = dataclasses.replace(
         instant, kind="trained" if kept else instant.kind, release=args.release, arrays=arrays
