@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from train.base.episodes import FACTS, Episode, EpisodeMaker
+from train.base.rates import best_accuracy
 from train.base.world_data import ACTION_NAMES, COLOUR_NAMES
 from train.losses import RoutingLoss
 from train.model.bridge import Bridge, BridgeInputs, BridgeOutputs
@@ -123,17 +124,9 @@ def score_episodes(stage: BridgeStage, maker: EpisodeMaker, *, batches: int, see
             right[name][0] += int(((guess == wanted) & (wanted >= 0)).sum())
             right[name][1] += int((wanted >= 0).sum())
     stage.train()
-    label = torch.cat(labels)
+    present = torch.cat(labels).numpy() > 0
     return {
-        "presence": _best_accuracy(torch.cat(scores), label),
-        "plain_cosine": _best_accuracy(torch.cat(plain), label),
+        "presence": best_accuracy(torch.cat(scores).numpy(), present),
+        "plain_cosine": best_accuracy(torch.cat(plain).numpy(), present),
         **{name: hit / max(1, count) for name, (hit, count) in right.items()},
     }
-
-
-def _best_accuracy(scores: Tensor, labels: Tensor) -> float:
-    """Largest mean of true-positive and true-negative rate over all thresholds."""
-    order = scores.argsort(descending=True)
-    hits = labels[order].cumsum(0) / labels.sum()
-    false = (1 - labels[order]).cumsum(0) / (1 - labels).sum()
-    return float(((hits + 1 - false) / 2).max())

@@ -20,6 +20,7 @@ from runtime.contract.pixels import PixelSpec
 from runtime.people.cluster import spread_views
 from runtime.people.views import PersonTokens
 from train.base.config import WorldConfig
+from train.base.rates import best_accuracy
 from train.base.world_data import cast_of, sample_people
 from train.model.pvchat import PVChat
 from train.windows import (
@@ -256,8 +257,8 @@ def measure(trials: list[Trial], calibration: Calibration) -> dict[str, float]:
         "stranger_yes": rate("stranger", "yes"),
         "stranger_unsure": rate("stranger", "unsure"),
         "cllr": round(cllr(llr[present], llr[~present]), 4),
-        "balanced_accuracy": round(_best_accuracy(llr, present), 4),
-        "balanced_accuracy_cosine": round(_best_accuracy(cosine, present), 4),
+        "balanced_accuracy": round(best_accuracy(llr, present), 4),
+        "balanced_accuracy_cosine": round(best_accuracy(cosine, present), 4),
     }
 
 
@@ -265,10 +266,3 @@ def cllr(same: NDArray[np.float64], different: NDArray[np.float64]) -> float:
     """Cost of log-likelihood ratios in bits (Brummer and du Preez, 2006); 1 for no information."""
     cost = np.logaddexp(0, -same).mean() + np.logaddexp(0, different).mean()
     return float(cost / (2 * np.log(2)))
-
-
-def _best_accuracy(scores: NDArray[np.float64], present: NDArray[np.bool_]) -> float:
-    order = np.argsort(-scores)
-    hits = np.cumsum(present[order]) / present.sum()
-    false = np.cumsum(~present[order]) / (~present).sum()
-    return float(((hits + 1 - false) / 2).max())

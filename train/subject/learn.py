@@ -26,14 +26,12 @@ class Outcome:
         arrays: the trained `queries`, `delta_a`, `delta_b`.
         instant_loss, trained_loss: binary cross-entropy of presence on held-out windows, natural logarithm.
         steps: optimiser steps done in both stages.
-        curve: (step, loss) of training.
     """
 
     arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]
     instant_loss: float
     trained_loss: float
     steps: int
-    curve: list[tuple[int, float]]
 
 
 class SubjectRows(nn.Module):
@@ -87,7 +85,7 @@ def learn(
     held = stages[-1][1]
     before = _held_out_loss(model, rows, held)
     optimiser = torch.optim.AdamW(rows.parameters(), lr=config.learning_rate, weight_decay=0.0)
-    total, done, curve = sum(count for _, _, count in stages), 0, []
+    total, done = sum(count for _, _, count in stages), 0
     for number, (_, windows, count) in enumerate(stages):
         for step in range(count):
             if time.monotonic() > until:
@@ -99,12 +97,11 @@ def learn(
             torch.nn.utils.clip_grad_norm_(rows.parameters(), 1.0)
             optimiser.step()
             done += 1
-            curve.append((done, float(loss.detach())))
             progress(done, total)
     progress(total, total)
     names = ("queries", "delta_a", "delta_b")
     arrays = {name: getattr(rows, name).detach().numpy().astype(np.float32) for name in names}
-    return Outcome(arrays, before, _held_out_loss(model, rows, held), done, curve)
+    return Outcome(arrays, before, _held_out_loss(model, rows, held), done)
 
 
 def _loss(
