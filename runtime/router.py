@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import signal
 import threading
 import time
 import traceback
@@ -158,7 +159,21 @@ class Server:
             worker.start()
 
     def serve(self) -> None:
-        """Handle requests until `stop`; returns when the last reply is out."""
+        """Handle requests until `stop`; returns when the last reply is out.
+
+        In the main thread signals wake the loop through its own pipe: one that comes just before the wait
+        would otherwise be noticed only after it.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            self._loop()
+            return
+        before = signal.set_wakeup_fd(self._wake_in, warn_on_full_buffer=False)
+        try:
+            self._loop()
+        finally:
+            signal.set_wakeup_fd(before)
+
+    def _loop(self) -> None:
         poller = zmq.Poller()
         poller.register(self._socket, zmq.POLLIN)
         poller.register(self._wake_out, zmq.POLLIN)
