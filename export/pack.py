@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from runtime.contract.bundle import (
     FileEntry,
     Manifest,
     bundle_files,
+    calibration_to_json,
     manifest_to_json,
     sha256_file,
 )
@@ -34,7 +36,7 @@ from runtime.contract.calibration import Calibration
 from runtime.contract.errors import BundleError, UsageError
 from runtime.contract.pixels import PixelSpec
 from runtime.contract.prompt import TEMPLATE_VERSION
-from train.checkpoint import SIZES, TOKENIZER, WEIGHTS
+from train.checkpoint import CALIBRATION, SIZES, TOKENIZER, WEIGHTS
 from train.model.pvchat import ModelConfig
 
 Kind = Literal["base", "household"]
@@ -74,14 +76,13 @@ def pack(
         ready: engines already exported from this very checkpoint, by role.
 
     Raises:
-        UsageError: `out_dir` holds something else. BundleError: the export does not agree with torch, the
-        bundle is too large. AdapterError: an adapter that does not fit.
+        UsageError: `out_dir` holds something else. BundleError: torch disagrees, or it is too large.
+        AdapterError: an adapter that does not fit.
     """
     _refuse_target(out_dir)
     if kind == "base" and adapters:
         raise UsageError("a base bundle has nobody in it.", "Pack adapters with kind household.")
-    source = open_source(checkpoint_dir)
-    given = dict(golden or {})
+    source, given = open_source(checkpoint_dir), dict(golden or {})
     members = _members(source, adapters)
     built = build_engines(
         source, config, golden=given, prompts=prompts, ready=dict(ready or {}), progress=progress
@@ -91,6 +92,7 @@ def pack(
     temporary = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}-", dir=out_dir.parent))
     try:
         _write(temporary, source, built, golden_tensors(source, built, config, given), members)
+        _write_calibration(temporary, calibration)
         about = {**made_by, "export": {"config": dataclasses.asdict(config), "tools": _tool_versions()}}
         manifest = Manifest(
             kind=kind,
@@ -168,6 +170,12 @@ def _write(
         _put_bytes(root / "golden" / f"{role}.safetensors", safetensors.numpy.save(contiguous))
     for name, raw in members.items():
         _put_bytes(root / "adapters" / name, raw)
+
+
+def _write_calibration(root: Path, calibration: Calibration) -> None:
+    """Beside the weights, so that another export of this checkpoint finds it."""
+    text = json.dumps(calibration_to_json(calibration), indent=1, sort_keys=True) + "\n"
+    _put_bytes(root / "checkpoint" / CALIBRATION, text.encode())
 
 
 def _put_bytes(path: Path, raw: bytes) -> None:

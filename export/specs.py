@@ -72,7 +72,10 @@ def torch_specs(config: ModelConfig) -> dict[str, EngineSpec]:
             {"pixels": ("T", 3, config.vision.height, config.vision.width)},
             {"tokens": ("T", p, dv), "people": ("T", p, 9)},
         ),
-        "head": ({"crops": ("N", 3, crop, crop)}, {"embeddings": ("N", e), "quality": ("N",)}),
+        "head": (
+            {"crops": ("N", 3, crop, crop)},
+            {"embeddings": ("N", e), "quality": ("N",), "shift": ("N", 3)},
+        ),
         "bridge": (
             {
                 "scene": (size["T"], p, dv),

@@ -32,6 +32,8 @@ from runtime.wire import (
 _HIGH_WATER = 64
 _PROBE_S = 1.0
 _READY_POLL_S = 0.05
+_LOOK_UP_MS = 200
+"""A signal that comes right before a wait is noticed only after it, so no wait is longer than this."""
 
 
 class Client:
@@ -86,7 +88,9 @@ class Client:
     ) -> Reply:
         while True:
             left_ms = (until_s - time.monotonic()) * 1000
-            if left_ms <= 0 or not dealer.poll(max(1, int(left_ms))):
+            if left_ms > 0 and not dealer.poll(min(_LOOK_UP_MS, max(1, int(left_ms)))):
+                continue
+            if left_ms <= 0:
                 raise DeadlineError(
                     f"no answer to {verb} within {timeout_ms} ms from {self._path.name}.",
                     "Try again with more time, or see `pvchat-edge doctor`.",

@@ -41,8 +41,12 @@ HOUSEHOLD = "household.safetensors"
 FOLD_TOLERANCE = 1e-6
 
 
-def stack(adapters: Sequence[Adapter]) -> dict[str, torch.Tensor]:
-    """Adapters in slots, (S, ...): the smallest of 2, 4 and 8 slots; `subject_valid` says which are taken."""
+def stack(adapters: Sequence[Adapter], width: int) -> dict[str, torch.Tensor]:
+    """Adapters in slots, (S, ...): the smallest of 2, 4 and 8 slots; `subject_valid` says which are taken.
+
+    Args:
+        width: E, of an embedding.
+    """
     slots = next((count for count in SLOT_COUNTS if count >= len(adapters)), 0)
     if not adapters or not slots:
         raise UsageError(f"a household has 1 to {SLOT_COUNTS[-1]} people, got {len(adapters)}.")
@@ -50,7 +54,7 @@ def stack(adapters: Sequence[Adapter]) -> dict[str, torch.Tensor]:
     stacked = {
         name: torch.zeros(slots, *adapters[0].arrays[name].shape, dtype=torch.float32) for name in names
     }
-    templates = torch.zeros(slots, 128)
+    templates = torch.zeros(slots, width)
     valid = torch.zeros(slots)
     for slot, adapter in enumerate(adapters):
         for name in names:
@@ -129,7 +133,7 @@ def merge(base: Path, adapters: Sequence[Path], out: Path, lora: Path | None = N
     people = [read_adapter(path, base=mark, shapes=shapes)[0] for path in adapters]
     if len({adapter.subject_id for adapter in people}) != len(people):
         raise UsageError("two of the adapters are for the same person.", "Give one adapter a person.")
-    stacked = stack(people)
+    stacked = stack(people, shapes["E"])
     check_stack(model, stacked, len(people))
     out.mkdir(parents=True, exist_ok=True)
     for name in (WEIGHTS, SIZES, TOKENIZER, CALIBRATION):

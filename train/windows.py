@@ -35,20 +35,19 @@ def look(
     """Scene tokens (T, P, Dv) and views of everybody in consecutive frames uint8 (T, H, W, 3)."""
     scene, people = model.vision(torch.from_numpy(to_vision_input(frames, spec)))
 
-    def embed(crops: Floats) -> tuple[Floats, Floats]:
+    def embed(crops: Floats) -> tuple[Floats, Floats, Floats]:
         with torch.no_grad():
-            embedding, quality = model.head(torch.from_numpy(crops))
-        return embedding.numpy(), quality.numpy()
+            embedding, quality, shift = model.head(torch.from_numpy(crops))
+        return embedding.numpy(), quality.numpy(), shift.numpy()
 
     times = [index / fps for index in range(len(frames))]
     return scene.numpy(), head_views(frames, times, people.numpy(), spec, embed)
 
 
 def pack(
-    views: Sequence[PersonView], frames: NDArray[np.uint8], spec: PixelSpec, capacity: int
+    views: Sequence[PersonView], frames: NDArray[np.uint8], spec: PixelSpec, capacity: int, width: int
 ) -> PersonTokens:
-    """Views as person tokens for frames of this size."""
-    width = views[0].embedding.shape[0] if views else 128
+    """Views as person tokens for frames of this size; `width` is E, of an embedding."""
     return person_tokens(
         views,
         frame_width=frames.shape[2],
@@ -62,7 +61,7 @@ def pack(
 def encode_window(model: PVChat, frames: NDArray[np.uint8], spec: PixelSpec) -> EncodedWindow:
     """A window of `spec.window_frames` frames at `spec.window_fps`."""
     scene, views = look(model, frames, spec, spec.window_fps)
-    return EncodedWindow(scene, pack(views, frames, spec, WINDOW_TOKENS))
+    return EncodedWindow(scene, pack(views, frames, spec, WINDOW_TOKENS, model.head.config.dim))
 
 
 def bridge_inputs(

@@ -28,8 +28,8 @@ class PixelSpec:
         mean, std: per channel, of pixels scaled to 0..1.
     """
 
-    width: int = 128
-    height: int = 96
+    width: int = 192
+    height: int = 144
     crop: int = 64
     crop_margin: float = 1.35
     window_frames: int = 8

@@ -1,7 +1,12 @@
-"""Frames to person views: detect, track, crop, embed. Knows no subjects; the encoders are handed in."""
+"""Frames to person views: detect, track, crop, embed. Knows no subjects; the encoders are handed in.
+
+The detector looks at a small picture of the whole scene, so its boxes are inexact. The head encoder says of
+each crop where in it the head really is; a second crop is cut there, and that one is embedded.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -15,12 +20,14 @@ from runtime.people.track import link
 from runtime.people.views import PersonBox, PersonView
 
 Floats = NDArray[np.float32]
-EmbedHeads = Callable[[Floats], tuple[Floats, Floats]]
-"""Crops float32 (N, 3, side, side), normalised, to embeddings (N, E), unit, and qualities (N,), 0..1."""
+EmbedHeads = Callable[[Floats], tuple[Floats, Floats, Floats]]
+"""Crops float32 (N, 3, side, side), normalised, to embeddings (N, E), unit, qualities (N,), 0..1, and shifts
+(N, 3): the head's centre right of and below the crop's, in sides of the crop, and ln of its relative size."""
 
 SAME_FACE_BELOW = 0.42
 OTHER_FACE_ABOVE = 0.62
 _FACES_PER_TRACK = 4
+_MAX_SHIFT, _MAX_GROWTH = 0.3, 0.5
 
 
 def head_views(
@@ -47,14 +54,16 @@ def head_views(
     found = [(t, n) for t, row in enumerate(boxes) for n in range(len(row))]
     if not found:
         return []
-    crops = np.stack([to_crop(frames[t], boxes[t][n].head, spec) for t, n in found])
-    embeddings, qualities = embed(normalise(crops, spec))
+    heads = [boxes[t][n].head for t, n in found]
+    _, _, shifts = embed(_crops(frames, found, heads, spec))
+    heads = [corrected(head, shift, spec) for head, shift in zip(heads, shifts, strict=True)]
+    embeddings, qualities, _ = embed(_crops(frames, found, heads, spec))
     return [
         PersonView(
             frame=t,
             t_s=times_s[t],
             track=tracks[t][n],
-            head=boxes[t][n].head,
+            head=heads[row],
             body=boxes[t][n].body,
             embedding=embeddings[row],
             quality=float(np.clip(qualities[row], 0.0, 1.0)),
@@ -62,6 +71,27 @@ def head_views(
         )
         for row, (t, n) in enumerate(found)
     ]
+
+
+def corrected(head: Box, shift: Floats, spec: PixelSpec) -> Box:
+    """A head's box after the head encoder has seen the crop cut for it: moved and scaled, within bounds.
+
+    Args:
+        head: x, y, width, height in pixels. shift: float32 (3,), as `EmbedHeads` gives it.
+    """
+    x, y, w, h = head
+    side = max(w, h) * spec.crop_margin
+    right, down = (float(np.clip(value, -_MAX_SHIFT, _MAX_SHIFT)) * side for value in shift[:2])
+    grow = math.exp(float(np.clip(shift[2], -_MAX_GROWTH, _MAX_GROWTH)))
+    cx, cy = x + w / 2 + right, y + h / 2 + down
+    return (cx - w * grow / 2, cy - h * grow / 2, w * grow, h * grow)
+
+
+def _crops(
+    frames: NDArray[np.uint8], found: Sequence[tuple[int, int]], heads: Sequence[Box], spec: PixelSpec
+) -> Floats:
+    crops = [to_crop(frames[t], head, spec) for (t, _), head in zip(found, heads, strict=True)]
+    return normalise(np.stack(crops), spec)
 
 
 def face_views(

@@ -67,10 +67,13 @@ class Graph:
 Shapes = dict[str, list[int | str]]
 
 VISION: tuple[Shapes, Shapes] = (
-    {"pixels": ["T", 3, 96, 128]},
+    {"pixels": ["T", 3, 144, 192]},
     {"tokens": ["T", P, DV], "people": ["T", P, 9]},
 )
-HEAD: tuple[Shapes, Shapes] = ({"crops": ["N", 3, 64, 64]}, {"embeddings": ["N", E], "quality": ["N"]})
+HEAD: tuple[Shapes, Shapes] = (
+    {"crops": ["N", 3, 64, 64]},
+    {"embeddings": ["N", E], "quality": ["N"], "shift": ["N", 3]},
+)
 BRIDGE: tuple[Shapes, Shapes] = (
     {
         "scene": [T, P, DV],
@@ -101,7 +104,7 @@ LANGUAGE_IN: Shapes = {
 def vision() -> bytes:
     """Cells' mean colours; a cell is a person where red is above 0.7 of its range."""
     g = Graph()
-    pooled = g.add("AveragePool", "pixels", kernel_shape=[16, 16], strides=[16, 16])
+    pooled = g.add("AveragePool", "pixels", kernel_shape=[24, 24], strides=[24, 24])
     cells = g.add("Transpose", g.add("Reshape", pooled, g.const([0, 3, P])), perm=[0, 2, 1])
     rgb = g.add("Add", g.add("Mul", cells, g.const(STD)), g.const(MEAN))
     g.add("MatMul", rgb, g.const(fixed(3, DV, 1)), out="tokens")
@@ -130,6 +133,7 @@ def head() -> bytes:
     red = g.add("Squeeze", g.add("MatMul", rgb, g.const(np.array([[1.0], [0.0], [0.0]]))), g.const([1]))
     scaled = g.add("Mul", g.add("Sub", red, g.const(0.7)), g.const(3.3))
     g.add("Clip", scaled, g.const(0.0), g.const(1.0), out="quality")
+    g.add("Mul", centred, g.const(0.0), out="shift")
     return g.build(*HEAD)
 
 

@@ -100,11 +100,9 @@ def test_one_clip_becomes_an_answer_and_a_household_bundle_answers_alike(
     _module(
         "train.merge", "--base", str(BASE / "checkpoint"), "--adapter", str(adapter), "--out", str(merged)
     )
-    calibration = tmp_path / "calibration.json"
-    calibration.write_text(json.dumps(json.loads((BASE / "manifest.json").read_text())["calibration"]))
     line = _module(
         "export", "configs/export/cpu.toml", "--checkpoint", str(merged), "--out", str(bundle), "--quick",
-        "--engines-from", str(BASE), "--calibration", str(calibration), "--adapters", str(adapter),
+        "--engines-from", str(BASE), "--adapters", str(adapter),
     )  # fmt: skip
     assert line["kind"] == "household"
     assert line["max_abs"] <= 1e-4

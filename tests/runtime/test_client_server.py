@@ -430,30 +430,3 @@ def test_counters_say_what_happened(endpoint: str) -> None:
         health = client.call(Health(), 5000)
     assert isinstance(health, HealthReply)
     assert (health.served, health.failed, health.expired, health.refused) == (1, 1, 0, 0)
-
-
-def test_signal_that_does_not_interrupt_the_wait_still_stops_the_server_at_once(endpoint: str) -> None:
-    """A signal taken by another thread leaves the wait alone, just as one that comes right before it."""
-    done = threading.Event()
-    with Server(endpoint, echo) as server:
-        before = signal.signal(signal.SIGUSR1, lambda *_: server.stop())
-        late = threading.Timer(5.0, server.stop)
-
-        def elsewhere() -> None:
-            time.sleep(0.2)
-            signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
-            done.wait(5.0)
-
-        sender = threading.Thread(target=elsewhere)
-        try:
-            sender.start()
-            late.start()
-            began = time.monotonic()
-            server.serve()
-            assert time.monotonic() - began < 4.0
-        finally:
-            done.set()
-            late.cancel()
-            sender.join()
-            signal.signal(signal.SIGUSR1, before)
-    assert signal.set_wakeup_fd(-1) == -1

@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from runtime.contract.pixels import PixelSpec
+from train.augment.questions import Fact
 from train.base.bridge_stage import BridgeStage, score_episodes
 from train.base.calibrate import Trial, calibrate, cllr
 from train.base.config import WorldConfig
-from train.base.encoders import equal_error, visible_traits
 from train.base.episodes import EpisodeMaker
 from train.base.features import Features, cache_features, domain_statistics
-from train.base.language_stage import LanguageStage
+from train.base.head_stage import equal_error, visible_traits
+from train.base.language_stage import LanguageStage, ask_all_kinds
 from train.base.tokens import build_tokenizer
 from train.base.world_data import WorldData, open_world, render_world, sample_people
 from train.model.pvchat import ModelConfig, PVChat, build_model
@@ -133,7 +134,18 @@ def test_the_same_step_gives_the_same_loss(world: WorldData, features: Features,
     assert 0.0 <= figures["plain_cosine"] <= 1.0
 
 
-def test_the_language_loss_reaches_bridge_and_enrolment(
+def test_what_a_token_shows_is_what_is_true_of_its_owner(world: WorldData, features: Features) -> None:
+    episode = _maker(world, features, 0.0).draw(np.random.default_rng(3), 40, 1)
+    known = (episode.token_facts[..., 1] >= 0).numpy()
+    assert known.any() and not known[episode.valid.numpy() == 0].any()
+    for row, clip in enumerate(episode.clips):
+        rooms = episode.token_facts[row, known[row], 1].tolist()
+        assert set(rooms) <= {int(world.truth["room"][clip])}
+        tops = {int(top) for top in episode.token_facts[row, :, 2] if top >= 0}
+        assert tops <= {int(top) for top in world.truth["top"][clip]}
+
+
+def test_the_language_loss_moves_what_speaks_and_leaves_what_decides(
     world: WorldData, features: Features, model: PVChat
 ) -> None:
     inner = BridgeStage(model.bridge, model.enrol, _maker(world, features, 0.0), batch=2, subjects=1, seed=1)
@@ -142,7 +154,19 @@ def test_the_language_loss_reaches_bridge_and_enrolment(
     assert model.bridge.project_up.weight.grad is not None
     assert model.enrol.soft_tokens.grad is not None
     assert float(model.bridge.project_up.weight.grad.abs().sum()) > 0
+    assert model.bridge.presence_facts.weight.grad is None
+    assert all(parameter.grad is None for parameter in model.bridge.layers.parameters())
     stage.zero_grad(set_to_none=True)
+
+
+def test_every_window_is_asked_about_in_all_four_kinds() -> None:
+    facts = [
+        Fact(0, True, action="waving", room="kitchen", top_color="red", top_kind="shirt"),
+        Fact(1, False),
+    ]
+    for seed in range(20):
+        asked = ask_all_kinds(facts, np.random.default_rng(seed))
+        assert [qa.kind for qa in asked] == ["existence", "action", "appearance", "location"]
 
 
 def test_pooled_tokens_of_the_trained_world_are_about_one_away(features: Features, model: PVChat) -> None:

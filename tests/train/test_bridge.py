@@ -59,6 +59,7 @@ def test_scene_tokens_outside_the_domain_count_for_nothing() -> None:
 @torch.no_grad()
 def test_presence_is_unchanged_when_the_embedding_space_is_rotated_once_its_own_projection_is_off() -> None:
     bridge, inputs = random_bridge(CONFIG), random_inputs(CONFIG)
+    inputs.geom[..., 8] = 0.0  # of heads, single traits are read besides
     bridge.embed_in.weight.zero_()
     rotation, _ = torch.linalg.qr(torch.randn(128, 128, generator=torch.Generator().manual_seed(1)))
     turned = replace(inputs, embed=inputs.embed @ rotation, templates=inputs.templates @ rotation)

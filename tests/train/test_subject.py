@@ -44,7 +44,7 @@ def instant(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec = PixelSpec()
     frames = read_video(clip, fps=spec.window_fps).clip.frames
     _, views = look(model, frames, spec, spec.window_fps)
-    tokens = pack(views, frames, spec, REFERENCE_TOKENS)
+    tokens = pack(views, frames, spec, REFERENCE_TOKENS, sizes.head.dim)
     with torch.no_grad():
         queries, soft, token = model.enrol(
             *(torch.from_numpy(part)[None] for part in (tokens.embed, tokens.geom, tokens.valid))
@@ -122,6 +122,19 @@ def test_a_clip_of_an_empty_room_is_refused(
     write_clip(tmp_path, script)
     assert _train(tmp_path / "empty.mp4", instant, tmp_path / "no.safetensors", QUICK) == 5
     assert "does not show the person" in capsys.readouterr().err
+    assert not (tmp_path / "no.safetensors").exists()
+
+
+def test_a_person_enrolled_from_faces_alone_is_refused_before_anything_is_rendered(
+    clip: Path, instant: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapter = _read(instant)
+    arrays = dict(adapter.arrays)
+    arrays["views.face"] = arrays.pop("views.head")
+    faces = tmp_path / "faces.safetensors"
+    write_adapter(faces, dataclasses.replace(adapter, arrays=arrays))
+    assert _train(clip, faces, tmp_path / "no.safetensors", QUICK) == 5
+    assert "ordinary footage" in capsys.readouterr().err
     assert not (tmp_path / "no.safetensors").exists()
 
 

@@ -18,9 +18,12 @@ from train.losses import RoutingLoss
 from train.model.bridge import Bridge, BridgeInputs, BridgeOutputs
 from train.model.enrol import Enrol
 from train.world.palette import BOTTOM_COLOURS
-from train.world.script import ROOM_KINDS, TOP_KINDS
+from train.world.script import BOTTOM_KINDS, ROOM_KINDS, TOP_KINDS
 
-FACT_SIZES = (len(ACTION_NAMES), len(ROOM_KINDS), len(COLOUR_NAMES), len(TOP_KINDS), len(BOTTOM_COLOURS))
+FACT_SIZES = (
+    len(ACTION_NAMES), len(ROOM_KINDS), len(COLOUR_NAMES), len(TOP_KINDS), len(BOTTOM_COLOURS),
+    len(BOTTOM_KINDS),
+)  # fmt: skip
 
 
 def enrol_subjects(enrol: Enrol, episode: Episode) -> tuple[Tensor, Tensor, Tensor]:
@@ -66,6 +69,7 @@ class BridgeStage(nn.Module):
         self.batch, self.subjects, self.seed = batch, subjects, seed
         self.routing = RoutingLoss()
         self.readouts = nn.ModuleList(nn.Linear(bridge.config.dim, size) for size in FACT_SIZES)
+        self.token_readouts = nn.ModuleList(nn.Linear(bridge.config.dim, size) for size in FACT_SIZES)
 
     def loss(self, step: int) -> dict[str, Tensor]:
         """Losses of step `step`; the episode depends on seed and step alone."""
@@ -87,16 +91,22 @@ class BridgeStage(nn.Module):
         return {"presence": loss}
 
     def fact_loss(self, out: BridgeOutputs, episode: Episode) -> dict[str, Tensor]:
-        """Cross-entropy of each fact from its own row, where the subject is there and the fact is visible."""
-        losses = [
-            F.cross_entropy(
-                readout(out.hidden[:, :, index]).flatten(0, 1),
-                episode.facts[..., index].flatten(),
-                ignore_index=-1,
-            )
-            for index, readout in enumerate(self.readouts)
-        ]
-        return {name: torch.nan_to_num(loss) * 0.2 for name, loss in zip(FACTS, losses, strict=True)}
+        """Cross-entropy of each fact, where it is visible: from its own row, and from the person's tokens."""
+        losses: dict[str, Tensor] = {}
+        of_tokens = out.person.new_zeros(())
+        for index, (name, row, token) in enumerate(
+            zip(FACTS, self.readouts, self.token_readouts, strict=True)
+        ):
+            losses[name] = 0.2 * _entropy(row(out.hidden[:, :, index]), episode.facts[..., index])
+            if name != "room":
+                of_tokens = of_tokens + _entropy(token(out.person), episode.token_facts[..., index])
+        return {**losses, "tokens": 0.3 * of_tokens}
+
+
+def _entropy(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Mean cross-entropy of (B, N, classes) where `wanted` (B, N) is not -1; 0 where it is nowhere."""
+    loss = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=-1)
+    return torch.nan_to_num(loss)
 
 
 @torch.no_grad()

@@ -38,7 +38,7 @@ from train.world.sight import decidable, recognisable, sights
 from train.world.traits import differing_traits
 
 ACCEPT, REJECT, PRIOR = 0.9, 0.1, 0.5
-_CASE_SHARES = {"present": 0.5, "lookalike": 0.1, "stranger": 0.4}
+_CASE_SHARES = {"present": 0.5, "lookalike": 0.15, "stranger": 0.35}
 Floats = NDArray[np.float32]
 _VIEWS = 16
 
@@ -115,7 +115,10 @@ class HeldOut:
             return None
         best = max(view.quality for view in views)
         good = [view for view in views if view.quality >= best / 2]
-        tokens = pack(spread_views(views, REFERENCE_TOKENS), frames, self.spec, REFERENCE_TOKENS)
+        tokens = pack(
+            spread_views(views, REFERENCE_TOKENS), frames, self.spec, REFERENCE_TOKENS,
+            self.model.head.config.dim,
+        )  # fmt: skip
         return Reference(tokens, mean_template(spread_views(good, _VIEWS)))
 
 
@@ -192,7 +195,7 @@ def _trial(
 def fit_calibration(trials: list[Trial], provenance: str) -> SourceCalibration:
     """Logistic regression of presence on score and quality (Platt, 1999), on trials that can be told.
 
-    Present weighs as much as absent; of the absent, look-alikes weigh a fifth: they are rarer than strangers.
+    Present weighs as much as absent; of the absent, look-alikes weigh less: they are rarer than strangers.
     """
     told = [trial for trial in trials if trial.told]
     x = torch.tensor([[t.score, t.quality, 1.0] for t in told])

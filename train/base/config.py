@@ -32,6 +32,27 @@ class WorldConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class HeadDataConfig:
+    """The rendered heads that identity is learned from.
+
+    Attributes:
+        seed: of identities, scripts and pixels.
+        people: how many; an even number, every second one a look-alike of the one before.
+        processes: rendering processes.
+    """
+
+    seed: int = 2
+    people: int = 36000
+    processes: int = 2
+
+    def __post_init__(self) -> None:
+        if self.people < 2 or self.people % 2:
+            raise ValueError(
+                f"people come in pairs of look-alikes: an even number is needed, got {self.people}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class StageConfig:
     """One stage: the loop's settings and the batch size."""
 
@@ -48,6 +69,7 @@ class BaseConfig:
         bridge: episodes of one to three enrolled people on frozen tokens.
         language: questions and answers; bridge and language model together.
         token_only: share of bridge episodes with scene tokens dropped and identity tokens simulated.
+        calibration_people: of the held-out people, how many are asked about, half to fit and half to measure.
         threads: torch threads.
     """
 
@@ -56,7 +78,9 @@ class BaseConfig:
     bridge: StageConfig
     language: StageConfig
     world: WorldConfig = field(default_factory=WorldConfig)
+    heads: HeadDataConfig = field(default_factory=HeadDataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     seed: int = 1
     token_only: float = 0.35
+    calibration_people: int = 120
     threads: int = 2

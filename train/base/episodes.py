@@ -22,7 +22,9 @@ from train.base.world_data import SLOTS, WorldData
 MIN_SEEN = 0.3
 REFERENCE_TOKENS = 64
 WINDOW_TOKENS = 32
-FACTS: tuple[str, ...] = ("action", "room", "top", "kind", "bottom")
+_BOX_NOISE = 0.05
+"""Deviation of a detected head's place and ln size, in heads, after the head encoder has corrected it."""
+FACTS: tuple[str, ...] = ("action", "room", "top", "kind", "bottom", "bottom_kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Episode:
         scene, scene_valid, embed, geom, valid: the windows, as in `BridgeInputs`.
         templates: (B, S, E); ref_embed (B, S, N, E), ref_geom (B, S, N, G), ref_valid (B, S, N).
         present: (B, S) 1 or 0; told: (B, S) 0 where the subject is there and no head of theirs is in view.
-        facts: (B, S, 5) class of action, room, top, kind, bottom; -1 where absent or not visible.
+        facts: (B, S, 6) class of each of `FACTS`; -1 where absent or not visible.
+        token_facts: (B, M, 6) the same of whom each person token shows.
     """
 
     clips: NDArray[np.int64]
@@ -52,6 +55,7 @@ class Episode:
     present: Tensor
     told: Tensor
     facts: Tensor
+    token_facts: Tensor
 
 
 class EpisodeMaker:
@@ -81,7 +85,7 @@ class EpisodeMaker:
         """An episode; everything random comes from `rng`."""
         clips = rng.integers(self.first * self.clips_each, self.last * self.clips_each, size=batch)
         asked = np.stack([self._subjects(rng, int(clip), subjects) for clip in clips])
-        embed, geom, valid = self._windows(rng, clips)
+        embed, geom, valid, slots = self._windows(rng, clips)
         ref_embed, ref_geom, ref_valid = self._references(rng, asked)
         scene_valid = (rng.random(batch) >= self.token_only).astype(np.float32)
         for row in np.flatnonzero(scene_valid == 0):
@@ -93,11 +97,13 @@ class EpisodeMaker:
         templates /= np.linalg.norm(templates, axis=-1, keepdims=True) + 1e-6
         scene = self.features.tokens[clips].astype(np.float32) * scene_valid[:, None, None, None]
         present, told, facts = self._truth(clips, asked, scene_valid)
+        token_facts = self._facts(clips, slots, scene_valid)
         as_tensor = torch.from_numpy
         return Episode(
             clips, asked, as_tensor(scene), as_tensor(scene_valid), as_tensor(embed), as_tensor(geom),
             as_tensor(valid), as_tensor(templates), as_tensor(ref_embed), as_tensor(ref_geom),
             as_tensor(ref_valid), as_tensor(present), as_tensor(told), as_tensor(facts),
+            as_tensor(token_facts),
         )  # fmt: skip
 
     def _subjects(self, rng: np.random.Generator, clip: int, count: int) -> NDArray[np.int64]:
@@ -118,8 +124,9 @@ class EpisodeMaker:
 
     def _tokens(
         self, rng: np.random.Generator, clip: int, slots: Sequence[int], capacity: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
         truth, features = self.data.truth, self.features
+        owner = np.full(capacity, -1)
         embed = np.zeros((capacity, features.embed.shape[-1]), dtype=np.float32)
         geom = np.zeros((capacity, GEOM), dtype=np.float32)
         valid = np.zeros(capacity, dtype=np.float32)
@@ -129,27 +136,29 @@ class EpisodeMaker:
             for t in range(frames):
                 if not self.in_view[clip, t, slot] or rng.random() < 0.04 or row == capacity:
                     continue
-                x, y, w, h = truth["head"][clip, t, slot] * (1 + rng.normal(0, 0.01, 4))
-                cx, cy, now = x + w / 2, y + h / 2, t / frames
+                x, y, w, h = truth["head"][clip, t, slot]
+                right, down, grow = rng.normal(0, _BOX_NOISE, 3)
+                cx, cy, now = x + w * (0.5 + right), y + h * (0.5 + down), t / frames
+                w, h = w * np.exp(grow), h * np.exp(grow)
                 seconds = (now - last[2]) * 2.0 if last else 1.0
                 vx, vy = ((cx - last[0]) / seconds, (cy - last[1]) / seconds) if last else (0.0, 0.0)
                 embed[row] = features.embed[clip, t, slot]
                 geom[row] = (
                     cx, cy, w, h, features.quality[clip, t, slot], vx, vy, now, 1.0, 0.0, track / 8, 1.0,
                 )  # fmt: skip
-                valid[row] = 1.0
+                valid[row], owner[row] = 1.0, slot
                 last, row = (cx, cy, now), row + 1
-        return embed, geom, valid
+        return embed, geom, valid, owner
 
     def _windows(
         self, rng: np.random.Generator, clips: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
         parts = [
             self._tokens(rng, int(clip), [int(slot) for slot in rng.permutation(SLOTS)], WINDOW_TOKENS)
             for clip in clips
         ]
-        embed, geom, valid = (np.stack(part) for part in zip(*parts, strict=True))
-        return embed, geom, valid
+        embed, geom, valid, owner = (np.stack(part) for part in zip(*parts, strict=True))
+        return embed, geom, valid, owner
 
     def _references(
         self, rng: np.random.Generator, asked: NDArray[np.int64]
@@ -158,7 +167,7 @@ class EpisodeMaker:
         for who in asked.reshape(-1):
             clip = int(who) * self.clips_each
             slots = [int(slot) for slot in np.flatnonzero(self.who[clip] == who)]
-            parts.append(self._tokens(rng, clip, slots, REFERENCE_TOKENS))
+            parts.append(self._tokens(rng, clip, slots, REFERENCE_TOKENS)[:3])
         shape = asked.shape
         embed, geom, valid = (np.stack(part) for part in zip(*parts, strict=True))
         return (
@@ -193,7 +202,6 @@ class EpisodeMaker:
             unit = views / np.linalg.norm(views, axis=1, keepdims=True)
             return np.asarray(unit, dtype=np.float32)
 
-        source_face = float(rng.random() < 0.6)
         order = [int(who) for who in self.who[clip]]
         tracks = np.rint(geom[:, 10] * 8).astype(np.int64)
         for track in range(SLOTS):
@@ -204,9 +212,9 @@ class EpisodeMaker:
             rows = np.flatnonzero(ref_geom[index, :, 11] > 0)
             if len(rows):
                 ref_embed[index, rows] = session(int(who), ref_geom[index, rows, 4])
-            ref_geom[index, rows, 8], ref_geom[index, rows, 9] = 1 - source_face, source_face
+            ref_geom[index, rows, 8], ref_geom[index, rows, 9] = 0.0, 1.0  # as faces: no known traits
         used = geom[:, 11] > 0
-        geom[used, 8], geom[used, 9] = 1 - source_face, source_face
+        geom[used, 8], geom[used, 9] = 0.0, 1.0
 
     def _track_owner(self, clip: int, order: Sequence[int], token: NDArray[np.float32]) -> int:
         t = round(float(token[7]) * self.features.embed.shape[1])
@@ -218,24 +226,34 @@ class EpisodeMaker:
     def _truth(
         self, clips: NDArray[np.int64], asked: NDArray[np.int64], scene_valid: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
-        truth = self.data.truth
         match = self.who[clips][:, None, :] == asked[:, :, None]
         present = match.any(axis=2)
-        slot = match.argmax(axis=2)
-        rows = clips[:, None]
-        seen = self.in_view[rows, :, slot].sum(axis=2)
+        slot = np.where(present, match.argmax(axis=2), -1)
+        seen = self.in_view[clips[:, None], :, slot].sum(axis=2)
         told = ~present | (seen > 0)
-        day, usable = truth["night"][clips][:, None] < 0.5, present & (seen >= 4) & (scene_valid[:, None] > 0)
+        facts = self._facts(clips, slot, scene_valid)
+        return present.astype(np.float32), told.astype(np.float32), facts
+
+    def _facts(
+        self, clips: NDArray[np.int64], slot: NDArray[np.int64], scene_valid: NDArray[np.float32]
+    ) -> NDArray[np.int64]:
+        """(B, N, 6) facts of the people in slots (B, N), -1 for nobody; -1 too where nothing can be seen."""
+        truth, rows = self.data.truth, clips[:, None]
+        seen = self.in_view[rows, :, slot].sum(axis=2)
+        usable = (slot >= 0) & (seen >= 4) & (scene_valid[:, None] > 0)
+        day = truth["night"][clips][:, None] < 0.5
         top = usable & self.top_in_view[rows, slot]
-        masks = (top, usable, top & day, top, top & day & self.feet_in_view[rows, slot])
+        legs = top & self.feet_in_view[rows, slot]
+        masks = (top, usable, top & day, top, legs & day, legs)
         values = (
-            truth["action"][rows, slot], np.repeat(truth["room"][clips][:, None], asked.shape[1], axis=1),
+            truth["action"][rows, slot], np.repeat(truth["room"][clips][:, None], slot.shape[1], axis=1),
             truth["top"][rows, slot], truth["kind"][rows, slot], truth["bottom"][rows, slot],
+            truth["bottom_kind"][rows, slot],
         )  # fmt: skip
         facts = [
             np.where(mask, value, -1).astype(np.int64) for mask, value in zip(masks, values, strict=True)
         ]
-        return present.astype(np.float32), told.astype(np.float32), np.stack(facts, axis=-1)
+        return np.stack(facts, axis=-1)
 
 
 def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:

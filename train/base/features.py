@@ -12,7 +12,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from runtime.contract.pixels import PixelSpec, normalise
-from train.base.encoders import embed_crops
+from train.base.head_stage import embed_crops
 from train.base.world_data import WorldData
 from train.model.head import HeadEncoder
 from train.model.vision import VisionEncoder
@@ -64,7 +64,8 @@ def cache_tokens(
         for start in range(0, clips, 16):
             part = data.frames[start : start + 16].astype(np.float32)
             pixels = normalise(part.reshape(-1, *part.shape[2:]), spec)
-            tokens, _ = vision(torch.from_numpy(pixels))
+            with torch.autocast("cpu", torch.bfloat16):
+                tokens = vision.tokens(torch.from_numpy(pixels)).float()
             out[start : start + 16] = tokens.half().numpy().reshape(len(part), frames, cells, -1)
             progress("scene tokens", min(start + 16, clips), clips)
     out.flush()
@@ -80,7 +81,7 @@ def _cache_heads(
     who = np.argwhere(np.repeat(data.truth["who"][:, None, :] >= 0, frames, axis=1))
     for start in range(0, len(who), 4096):
         clip, t, slot = who[start : start + 4096].T
-        embed[clip, t, slot], quality[clip, t, slot] = embed_crops(head, data.crops[clip, t, slot])
+        embed[clip, t, slot], quality[clip, t, slot] = embed_crops(head, data.crops[clip, t, slot], start)
         progress("heads", min(start + 4096, len(who)), len(who))
     np.savez(folder / "embed.npz", embed=embed, quality=quality)
 

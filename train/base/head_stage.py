@@ -1,13 +1,12 @@
-"""Supervised pretraining of the head and scene encoders (stages A and B; not in the paper's recipe).
+"""Stage A: the head encoder, supervised (not in the paper's recipe). Knows no scenes and no episodes.
 
-Head: the traits that can be seen, read from the embedding itself, so that it is made of parts that new people
-share; on top an additive-margin softmax over identities (CosFace, Wang 2018).
-Scene: who stands where, joints, clothes, room and night. Knows no episodes and no language.
+The traits that can be seen are read from the embedding itself, so that it is made of parts that new people
+share. On top, two looks at one person are pulled together and away from everybody else in the batch (InfoNCE,
+van den Oord 2018), from the person's look-alike where a difference can be seen in both. Crops are cut as
+inexactly as a detector cuts them, and the encoder learns by how much.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -16,15 +15,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from runtime.contract.pixels import PixelSpec, normalise
-from train.base.world_data import ACTION_NAMES, COLOUR_NAMES, JOINTS, WorldData
+from train.base.head_data import MIN_SEEN, HeadData
+from train.base.world_data import WIDE, WorldData
 from train.model.head import HeadEncoder
-from train.model.vision import VisionEncoder
-from train.world.palette import BOTTOM_COLOURS
-from train.world.script import ROOM_KINDS, TOP_KINDS
 from train.world.traits import HEAD_TRAITS, TRAITS
 
 FACE_TURNED_DEG = 100.0
-_SCALE, _MARGIN = 24.0, 0.25
+_SCALE = 24.0
+_COARSE, _FINE = (0.1, 0.15), (0.025, 0.05)
+"""Deviations of shift (sides of the crop) and of ln size: a detector's box, and a corrected one."""
+_COARSE_SHARE = 0.4
+_SAME_WEIGHT, _LOCATE_WEIGHT = 0.3, 5.0
 
 
 def visible_traits(
@@ -43,185 +44,155 @@ def visible_traits(
 
 
 class HeadStage(nn.Module):
-    """Head encoder with the classifiers that only training needs."""
+    """Head encoder with the classifiers that only training needs; `batch` crops, four of each family."""
 
-    def __init__(self, encoder: HeadEncoder, data: WorldData, trained: int, *, batch: int, seed: int) -> None:
+    def __init__(self, encoder: HeadEncoder, data: HeadData, *, batch: int, seed: int) -> None:
         super().__init__()
         self.encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.batch, self.seed = batch, seed
-        self.classes = nn.Parameter(torch.randn(trained, encoder.config.dim))
+        self.families, self.seed, self.data = batch // 4, seed, data
         sizes = [len(TRAITS[name].values) for name in HEAD_TRAITS]
         self.traits = nn.ModuleList(nn.Linear(encoder.config.dim, size) for size in sizes)
-        truth = data.truth
-        picked = (truth["who"][:, None, :] >= 0) & (truth["seen"] > 0.35) & (truth["head_px"] > 14)
-        picked &= (truth["who"] < trained)[:, None, :]
-        self.index = np.argwhere(picked)
-        self.data = data
         self.spec = PixelSpec()
 
     def loss(self, step: int) -> dict[str, Tensor]:
         """Losses of step `step`; the batch depends on seed and step alone."""
         rng = np.random.default_rng((self.seed, 10, step))
-        rows = self.index[rng.integers(len(self.index), size=self.batch)]
-        clip, t, slot = rows.T
         truth = self.data.truth
-        crops = self.data.crops[clip, t, slot].astype(np.float32)
-        gain = rng.uniform(0.8, 1.2, (self.batch, 1, 1, 1)).astype(np.float32)
-        pixels = _shaken(torch.from_numpy(normalise(np.clip(crops * gain, 0, 255), self.spec)), rng)
-        who = torch.from_numpy(truth["who"][clip, slot].astype(np.int64))
-        seen = truth["seen"][clip, t, slot]
-        shown = visible_traits(
-            truth["yaw"][clip, t, slot], truth["head_px"][clip, t, slot], truth["night"][clip]
+        first = 2 * rng.choice(len(truth["traits"]) // 2, size=self.families, replace=False)
+        people = np.sort(np.concatenate([first, first + 1]))
+        values = truth["traits"][people].astype(np.int64)
+        yaw, head_px, night, seen = (
+            truth[name][people].T.reshape(-1) for name in ("yaw", "head_px", "night", "seen")
         )
-        weight = torch.from_numpy(shown)
+        shown = visible_traits(yaw, head_px, night) * (seen > MIN_SEEN)[:, None]
         wanted_quality = torch.from_numpy(shown.mean(axis=1) * seen)
+        pixels, told = self._cut(self.data.crops[people], rng)
         with torch.autocast("cpu", torch.bfloat16):
             maps = self.encoder.trunk_features(pixels.contiguous(memory_format=torch.channels_last)).float()
-        embedding = F.normalize(self.encoder.embed(maps.flatten(1)), dim=-1)
-        logits = embedding @ F.normalize(self.classes, dim=-1).T
-        logits = _SCALE * (logits - _MARGIN * F.one_hot(who, len(self.classes)))
-        identity = (F.cross_entropy(logits, who, reduction="none") * wanted_quality).mean()
-        values = torch.from_numpy(truth["traits"][who.numpy()].astype(np.int64))
-        traits = torch.stack(
-            [
-                (
-                    F.cross_entropy(head(_SCALE * embedding), values[:, i], reduction="none") * weight[:, i]
-                ).mean()
-                for i, head in enumerate(self.traits)
-            ]
-        ).mean()
+        flat = maps.flatten(1)
+        embedding = F.normalize(self.encoder.embed(flat), dim=-1)
         quality = self.encoder.quality(maps.mean(dim=(2, 3))).squeeze(-1)
-        told = F.binary_cross_entropy_with_logits(quality, wanted_quality)
-        return {"identity": 0.1 * identity, "traits": 2 * traits, "quality": told}
-
-
-class VisionStage(nn.Module):
-    """Scene encoder with the read-outs that only training needs."""
-
-    def __init__(self, encoder: VisionEncoder, data: WorldData, clips: int, *, batch: int, seed: int) -> None:
-        super().__init__()
-        self.encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.batch, self.seed, self.clips = batch, seed, clips
-        dim = encoder.config.dim
-        self.joints = nn.Linear(dim, JOINTS * 2)
-        self.top = nn.Linear(dim, len(COLOUR_NAMES))
-        self.kind = nn.Linear(dim, len(TOP_KINDS))
-        self.bottom = nn.Linear(dim, len(BOTTOM_COLOURS))
-        self.turn = nn.Linear(dim, 2)
-        self.posture = nn.Linear(dim, len(ACTION_NAMES))
-        self.room = nn.Linear(dim, len(ROOM_KINDS))
-        self.night = nn.Linear(dim, 1)
-        self.data = data
-        self.spec = PixelSpec()
-
-    def loss(self, step: int) -> dict[str, Tensor]:
-        """Losses of step `step`; the batch depends on seed and step alone."""
-        rng = np.random.default_rng((self.seed, 20, step))
-        clip = rng.integers(self.clips, size=self.batch)
-        t = rng.integers(self.spec.window_frames, size=self.batch)
-        order = np.lexsort((t, clip))
-        clip, t = clip[order], t[order]
-        pictures = self.data.frames[clip, t].astype(np.float32)
-        gain = rng.uniform(0.85, 1.15, (self.batch, 1, 1, 1)).astype(np.float32)
-        pixels = torch.from_numpy(normalise(np.clip(pictures * gain, 0, 255), self.spec))
-        with torch.autocast("cpu", torch.bfloat16):
-            tokens = self.encoder.tokens(pixels.contiguous(memory_format=torch.channels_last)).float()
-        people = self.encoder.find(tokens)
-        return {**self._people(tokens, people, clip, t), **self._scene(tokens, clip)}
-
-    def _people(
-        self, tokens: Tensor, people: Tensor, clip: NDArray[np.int64], t: NDArray[np.int64]
-    ) -> dict[str, Tensor]:
-        truth = self.data.truth
-        rows, columns = self.encoder.config.grid
-        head, seen = truth["head"][clip, t], truth["seen"][clip, t]
-        present = (truth["who"][clip] >= 0) & (seen > 0.25)
-        centre = head[..., :2] + head[..., 2:] / 2
-        inside = present & (centre > 0).all(-1) & (centre < 1).all(-1)
-        cell_x = np.clip(centre[..., 0] * columns, 0, columns - 1).astype(np.int64)
-        cell_y = np.clip(centre[..., 1] * rows, 0, rows - 1).astype(np.int64)
-        picture, slot = np.nonzero(inside)
-        cell = (cell_y * columns + cell_x)[picture, slot]
-        target = torch.zeros(people.shape[:2])
-        target[picture, cell] = 1.0
-        weight = 1 + 7 * target
-        found = F.binary_cross_entropy_with_logits(people[..., 0], target, weight=weight)
-        here = people[picture, cell]
-        box = torch.from_numpy(head[picture, slot])
-        body = torch.from_numpy(truth["body"][clip, t][picture, slot])
-        wanted = torch.cat(
-            [box[:, :2] + box[:, 2:] / 2, box[:, 2:], body[:, :2], body[:, :2] + body[:, 2:]], dim=-1
-        )
-        scale = torch.tensor([20.0] * 4 + [5.0] * 4)
-        boxes = (F.smooth_l1_loss(here[:, 1:], wanted, reduction="none", beta=0.01) * scale).mean()
-        token = tokens[picture, cell]
-        joints = torch.from_numpy(truth["joints"][clip, t][picture, slot]) - wanted[:, None, :2]
-        pose = F.smooth_l1_loss(self.joints(token).view(-1, JOINTS, 2), joints, beta=0.02) * 10
-        day = torch.from_numpy(1 - truth["night"][clip][picture])
-        yaw = np.deg2rad(truth["yaw"][clip, t][picture, slot])
-        turn = torch.from_numpy(np.stack([np.sin(yaw), np.cos(yaw)], axis=-1))
-        readouts = (
-            (self.top, "top", day),
-            (self.kind, "kind", torch.ones_like(day)),
-            (self.bottom, "bottom", day),
-        )
-        clothes = torch.stack(
-            [
-                (
-                    F.cross_entropy(layer(token), self._label(name, clip, picture, slot), reduction="none")
-                    * mask
-                ).mean()
-                for layer, name, mask in readouts
-            ]
-        ).sum()
-        act = F.cross_entropy(self.posture(token), self._label("action", clip, picture, slot))
-        turned = F.mse_loss(self.turn(token), turn)
         return {
-            "found": found * 2, "boxes": boxes, "pose": pose, "clothes": clothes * 0.3,
-            "turn": turned * 0.3, "posture": act * 0.1,
-        }  # fmt: skip
+            "same": _SAME_WEIGHT * pair_loss(embedding, wanted_quality, values, shown),
+            "traits": 2 * self._traits(embedding, np.tile(values, (2, 1)), torch.from_numpy(shown)),
+            "quality": F.binary_cross_entropy_with_logits(quality, wanted_quality),
+            "locate": _LOCATE_WEIGHT * F.smooth_l1_loss(self.encoder.locate(flat), told, beta=0.05),
+        }
 
-    def _label(
-        self, name: str, clip: NDArray[np.int64], picture: NDArray[np.int64], slot: NDArray[np.int64]
-    ) -> Tensor:
-        return torch.from_numpy(self.data.truth[name][clip][picture, slot].astype(np.int64))
+    def _cut(self, crops: NDArray[np.uint8], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Crops of all first looks, then all second ones, and what the encoder should say of each cut."""
+        stacked = crops.transpose(1, 0, 2, 3, 4).reshape(-1, *crops.shape[2:]).astype(np.float32)
+        count = len(stacked)
+        gain = rng.uniform(0.8, 1.2, (count, 1, 1, 1)).astype(np.float32)
+        wide = torch.from_numpy(normalise(np.clip(stacked * gain, 0, 255), self.spec))
+        coarse, fine = inexact(rng, count, _COARSE), inexact(rng, count, _FINE)
+        first = torch.from_numpy(rng.random(count) < _COARSE_SHARE)
+        shift = torch.where(first[:, None], coarse[0], fine[0])
+        scale = torch.where(first, coarse[1], fine[1])
+        return cut(wide, shift, scale, self.spec.crop), correction(shift, scale)
 
-    def _scene(self, tokens: Tensor, clip: NDArray[np.int64]) -> dict[str, Tensor]:
-        pooled = tokens.mean(dim=1)
-        truth = self.data.truth
-        room = F.cross_entropy(self.room(pooled), torch.from_numpy(truth["room"][clip].astype(np.int64)))
-        night = F.binary_cross_entropy_with_logits(
-            self.night(pooled).squeeze(-1), torch.from_numpy(truth["night"][clip])
-        )
-        return {"room": room * 0.5, "night": night * 0.1}
-
-
-def _shaken(pixels: Tensor, rng: np.random.Generator) -> Tensor:
-    """Crops cut as inexactly as a detector cuts them: moved by a tenth of a head, scaled by a sixth."""
-    count = len(pixels)
-    scale = np.exp(rng.normal(0, 0.14, count))
-    shift = rng.normal(0, 0.16, (count, 2))
-    theta = np.zeros((count, 2, 3), dtype=np.float32)
-    theta[:, 0, 0] = theta[:, 1, 1] = scale
-    theta[:, :, 2] = shift
-    grid = F.affine_grid(torch.from_numpy(theta), list(pixels.shape), align_corners=False)
-    return F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
+    def _traits(self, embedding: Tensor, values: NDArray[np.int64], shown: Tensor) -> Tensor:
+        losses = []
+        for index, head in enumerate(self.traits):
+            wanted = torch.from_numpy(values[:, index])
+            each = F.cross_entropy(head(_SCALE * embedding), wanted, reduction="none")
+            losses.append((each * shown[:, index]).mean())
+        return torch.stack(losses).mean()
 
 
+def pair_loss(
+    embedding: Tensor, quality: Tensor, values: NDArray[np.int64], shown: NDArray[np.float32]
+) -> Tensor:
+    """InfoNCE between two looks, both ways, each pair weighing as much as its worse look can tell.
+
+    Args:
+        embedding: (2 P, E), unit; the first looks at all people, then the second ones.
+        quality: (2 P,), 0..1.
+        values: (P, traits); people 2k and 2k + 1 are look-alikes, nobody else in the batch is.
+        shown: (2 P, traits), 1 where a trait can be told.
+    """
+    count = len(values)
+    one, two = embedding[:count], embedding[count:]
+    logits = _SCALE * (one @ two.T)
+    number = np.arange(count)
+    twin = number ^ 1
+    differ = values != values[twin]
+    told = (differ & (shown[:count] > 0) & (shown[count:][twin] > 0)).any(axis=1)
+    hidden = torch.zeros(count, count)
+    hidden[number[~told], twin[~told]] = -1e4
+    weight = torch.minimum(quality[:count], quality[count:])
+    target = torch.arange(count)
+    forth = F.cross_entropy(logits + hidden, target, reduction="none")
+    back = F.cross_entropy(logits.T + hidden.T, target, reduction="none")
+    return ((forth + back) * weight).mean() / 2
+
+
+def cut(wide: Tensor, shift: Tensor, scale: Tensor, size: int) -> Tensor:
+    """Crops cut out of wide ones.
+
+    Args:
+        wide: (N, 3, side, side), `WIDE` times as wide as an exact crop, the head in the middle.
+        shift: (N, 2), how far beside the head to cut, in sides of an exact crop.
+        scale: (N,), ln of the cut's size over an exact crop's.
+        size: of the result.
+
+    Returns:
+        (N, 3, size, size).
+    """
+    theta = wide.new_zeros(len(wide), 2, 3)
+    theta[:, 0, 0] = theta[:, 1, 1] = torch.exp(scale) / WIDE
+    theta[:, :, 2] = shift * (2 / WIDE)
+    grid = F.affine_grid(theta, [len(wide), 3, size, size], align_corners=False)
+    return F.grid_sample(wide, grid, padding_mode="border", align_corners=False)
+
+
+def correction(shift: Tensor, scale: Tensor) -> Tensor:
+    """What `HeadEncoder` should say of a crop cut with `shift` and `scale`: (N, 3)."""
+    return torch.cat([-shift * torch.exp(-scale)[:, None], -scale[:, None]], dim=1)
+
+
+def corrected(shift: Tensor, scale: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
+    """The shift (N, 2) and scale (N,) of the next cut, after the encoder has told (N, 3)."""
+    return shift + told[:, :2] * torch.exp(scale)[:, None], scale + told[:, 2]
+
+
+def inexact(rng: np.random.Generator, count: int, size: tuple[float, float]) -> tuple[Tensor, Tensor]:
+    """Shifts (N, 2) and scales (N,) of crops as a detector would cut them, inside the wide crop."""
+    shift, scale = rng.normal(0, size[0], (count, 2)), rng.normal(0, size[1], count)
+    room = np.maximum(WIDE - np.exp(scale), 0)[:, None] / 2
+    kept = np.clip(shift, -room, room)
+    return torch.from_numpy(kept.astype(np.float32)), torch.from_numpy(scale.astype(np.float32))
+
+
+def mean_embedding(encoder: HeadEncoder, data: HeadData, *, people: int = 3000) -> Tensor:
+    """Mean (E,) of the uncentred unit embeddings of the first look at people, by day and facing."""
+    encoder.centre.zero_()
+    truth = data.truth
+    clear = (truth["seen"][:, 0] > 0.7) & (truth["night"][:, 0] < 0.5)
+    clear &= np.abs(truth["yaw"][:, 0]) < FACE_TURNED_DEG
+    embedding, _ = embed_crops(encoder, data.crops[np.flatnonzero(clear)[:people], 0], 0)
+    return torch.from_numpy(embedding.mean(axis=0))
+
+
+@torch.no_grad()
 def embed_crops(
-    encoder: HeadEncoder, crops: NDArray[np.uint8], report: Callable[[int], None] | None = None
+    encoder: HeadEncoder, wide: NDArray[np.uint8], seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Embeddings (N, E) and qualities (N,) of uint8 crops (N, crop, crop, 3)."""
-    spec = PixelSpec()
+    """Embeddings (N, E) and qualities (N,) of heads, cut inexactly and then once more as on the box.
+
+    Args:
+        wide: uint8 (N, side, side, 3), as in the rendered set.
+    """
+    spec, rng = PixelSpec(), np.random.default_rng(seed)
     embeddings, qualities = [], []
-    with torch.no_grad():
-        for start in range(0, len(crops), 512):
-            part = normalise(crops[start : start + 512].astype(np.float32), spec)
-            embedding, quality = encoder(torch.from_numpy(part))
-            embeddings.append(embedding.numpy())
-            qualities.append(quality.numpy())
-            if report:
-                report(start)
+    for start in range(0, len(wide), 512):
+        part = torch.from_numpy(normalise(wide[start : start + 512].astype(np.float32), spec))
+        shift, scale = inexact(rng, len(part), _COARSE)
+        with torch.autocast("cpu", torch.bfloat16):
+            _, _, told = encoder(cut(part, shift, scale, spec.crop))
+            embedding, quality, _ = encoder(cut(part, *corrected(shift, scale, told.float()), spec.crop))
+        embeddings.append(F.normalize(embedding.float(), dim=-1).numpy())
+        qualities.append(quality.float().numpy())
     return np.concatenate(embeddings), np.concatenate(qualities)
 
 
@@ -234,7 +205,7 @@ def head_separation(encoder: HeadEncoder, data: WorldData, first: int) -> dict[s
     rng = np.random.default_rng(0)
     rows = rows[rng.permutation(len(rows))[:6000]]
     clip, t, slot = rows.T
-    embedding, _ = embed_crops(encoder, data.crops[clip, t, slot])
+    embedding, _ = embed_crops(encoder, data.crops[clip, t, slot], 0)
     who = truth["who"][clip, slot].astype(np.int64)
     cosine = embedding @ embedding.T
     other_clip = clip[:, None] != clip[None, :]

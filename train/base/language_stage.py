@@ -1,11 +1,12 @@
-"""Stage D: questions and answers; language model, bridge and enrolment together. Knows no pixels.
+"""Stage D: questions and answers. Knows no pixels.
 
-The loss is cross-entropy on the answer alone. The bridge keeps its presence and fact losses, so that what
-stage C learned is not lost.
+The language model learns with the last layers that speak to it: the bridge's projection and the words of the
+enrolment. What decides presence stays as stage C left it. The loss is cross-entropy on the answer alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,14 +17,17 @@ from torch.nn import functional as F
 from transformers import MistralForCausalLM
 
 from runtime.contract.prompt import EOS_ID, PAD_ID, SLOTS, TextPiece, build_prompt
-from train.augment.questions import QA, Fact, questions_for
+from train.augment.questions import DESCRIBED, QA, Fact, make_qa, questions_for
 from train.base.bridge_stage import BridgeStage, enrol_subjects, run_bridge
 from train.base.episodes import Episode
 from train.base.world_data import ACTION_NAMES, COLOUR_NAMES
 from train.model.bridge import BridgeOutputs
-from train.world.script import ROOM_KINDS, TOP_KINDS
+from train.world.palette import BOTTOM_COLOURS
+from train.world.script import BOTTOM_KINDS, ROOM_KINDS, TOP_KINDS
 
-_SUBJECT_SHARES = (0.6, 0.28, 0.12)
+_SUBJECT_SHARES = (0.7, 0.2, 0.1)
+_CANONICAL_SHARE = 0.75
+_DESCRIBE_PRESENT = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,21 @@ def _ids(tokenizer: Tokenizer, text: str) -> list[int]:
     return ids
 
 
+def ask_all_kinds(facts: list[Fact], rng: np.random.Generator) -> list[QA]:
+    """One question of each kind about one window; descriptions mostly of somebody who is there."""
+    asked = questions_for(facts, rng, count=1, existence_share=1.0, canonical_share=_CANONICAL_SHARE)
+    for kind in DESCRIBED:
+        wanted = bool(rng.random() < _DESCRIBE_PRESENT)
+        pool = [fact.slot for fact in facts if fact.present is wanted] or [fact.slot for fact in facts]
+        slot = pool[int(rng.integers(len(pool)))]
+        asked.append(make_qa(rng, facts, kind, (slot,), canonical_share=_CANONICAL_SHARE))
+    return asked
+
+
+def _named(names: Sequence[str], index: int) -> str | None:
+    return names[index] if index >= 0 else None
+
+
 class LanguageStage(nn.Module):
     """Language model on top of the bridge stage."""
 
@@ -83,6 +102,10 @@ class LanguageStage(nn.Module):
         super().__init__()
         self.bridge_stage, self.language = bridge_stage, language
         self.tokenizer, self.batch, self.seed = tokenizer, batch, seed
+        bridge_stage.requires_grad_(False)
+        bridge_stage.bridge.project_up.requires_grad_(True)
+        bridge_stage.enrol.language_out.requires_grad_(True)
+        bridge_stage.enrol.soft_tokens.requires_grad_(True)
 
     def loss(self, step: int) -> dict[str, Tensor]:
         """Losses of step `step`; episode and questions depend on seed and step alone."""
@@ -92,22 +115,22 @@ class LanguageStage(nn.Module):
         episode = stage.maker.draw(rng, self.batch, subjects)
         queries, soft, token = enrol_subjects(stage.enrol, episode)
         out = run_bridge(stage.bridge, episode, queries)
-        asked = [questions_for(self.facts(episode, row), rng, count=1)[0] for row in range(self.batch)]
-        answers = self.answer_loss(out, soft, token, asked, episode.scene_valid)
-        kept = {
-            **stage.presence_loss(out, episode),
-            **stage.fact_loss(out, episode),
-            **stage.routing(out.scores),
-        }
-        return {"answer": answers, **{name: 0.5 * part for name, part in kept.items()}}
+        asked = [ask_all_kinds(self.facts(episode, row), rng) for row in range(self.batch)]
+        return {"answer": self.answer_loss(out, soft, token, asked, episode.scene_valid)}
 
     def answer_loss(
-        self, out: BridgeOutputs, soft: Tensor, token: Tensor, asked: list[QA], weight: Tensor
+        self, out: BridgeOutputs, soft: Tensor, token: Tensor, questions_each: list[list[QA]], weight: Tensor
     ) -> Tensor:
-        """Cross-entropy of the answers; a token-only window weighs only where it is asked for existence."""
-        prefix = prefix_embeddings(
-            self.language, self.tokenizer, Words(out.base_rows, out.subject_rows, soft, token)
-        )
+        """Cross-entropy of the answers; a token-only window weighs only where it is asked for existence.
+
+        Args:
+            questions_each: the same number of questions for each of the B windows.
+        """
+        each = len(questions_each[0])
+        words = Words(out.base_rows, out.subject_rows, soft, token)
+        prefix = prefix_embeddings(self.language, self.tokenizer, words).repeat_interleave(each, dim=0)
+        weight = weight.repeat_interleave(each)
+        asked = [qa for questions in questions_each for qa in questions]
         subjects = soft.shape[1]
         questions = [_ids(self.tokenizer, question_text(subjects, qa.question)) for qa in asked]
         answers = [[*_ids(self.tokenizer, qa.answer), EOS_ID] for qa in asked]
@@ -129,37 +152,39 @@ class LanguageStage(nn.Module):
         """What is true in one window, as the question bank wants it."""
         facts = []
         for slot in range(episode.present.shape[1]):
-            action, room, top, kind, _ = (int(value) for value in episode.facts[row, slot])
+            action, room, top, kind, bottom, below = (int(value) for value in episode.facts[row, slot])
             there = bool(episode.present[row, slot] > 0) and bool(episode.told[row, slot] > 0)
             facts.append(
                 Fact(
                     slot,
                     there,
-                    action=ACTION_NAMES[action] if action >= 0 else None,
-                    room=ROOM_KINDS[room] if room >= 0 else None,
-                    top_color=COLOUR_NAMES[top] if top >= 0 else None,
-                    top_kind=TOP_KINDS[kind] if kind >= 0 and top >= 0 else None,
+                    action=_named(ACTION_NAMES, action),
+                    room=_named(ROOM_KINDS, room),
+                    top_color=_named(COLOUR_NAMES, top),
+                    top_kind=_named(TOP_KINDS, kind),
+                    bottom_color=_named(BOTTOM_COLOURS, bottom),
+                    bottom_kind=_named(BOTTOM_KINDS, below),
                 )
             )
         return facts
 
     @torch.no_grad()
-    def generate(self, words: Words, questions: list[str], limit: int = 32) -> list[str]:
-        """Greedy answers, one prompt after another (prompts differ in length)."""
-        prefix = prefix_embeddings(self.language, self.tokenizer, words)
+    def generate(self, words: Words, question: str, limit: int = 32) -> list[str]:
+        """Greedy answers to one question about each of the B windows."""
         table = self.language.get_input_embeddings()
-        subjects = words.rows.shape[1]
-        answers = []
-        for row, question in enumerate(questions):
-            ids = _ids(self.tokenizer, question_text(subjects, question))
-            inputs = torch.cat([prefix[row : row + 1], table(torch.tensor([ids]))], dim=1)
-            past, said = None, []
-            for _ in range(limit):
-                out = self.language(inputs_embeds=inputs, past_key_values=past, use_cache=True)
-                best = int(out.logits[0, -1].argmax())
-                if best == EOS_ID:
-                    break
-                said.append(best)
-                past, inputs = out.past_key_values, table(torch.tensor([[best]]))
-            answers.append(self.tokenizer.decode(said, skip_special_tokens=False))
-        return answers
+        ids = _ids(self.tokenizer, question_text(words.rows.shape[1], question))
+        prefix = prefix_embeddings(self.language, self.tokenizer, words)
+        inputs = torch.cat([prefix, table(torch.tensor([ids])).expand(len(prefix), -1, -1)], dim=1)
+        past, said = None, torch.zeros(len(prefix), 0, dtype=torch.long)
+        for _ in range(limit):
+            out = self.language(inputs_embeds=inputs, past_key_values=past, use_cache=True)
+            best = out.logits[:, -1].argmax(dim=-1, keepdim=True)
+            said = torch.cat([said, best], dim=1)
+            if bool((said == EOS_ID).any(dim=1).all()):
+                break
+            past, inputs = out.past_key_values, table(best)
+        return [self._text(row) for row in said.tolist()]
+
+    def _text(self, ids: list[int]) -> str:
+        end = ids.index(EOS_ID) if EOS_ID in ids else len(ids)
+        return str(self.tokenizer.decode(ids[:end], skip_special_tokens=False))

@@ -1,32 +1,37 @@
 """The stages of the base, one function each, in order. Knows no command line.
 
-Work folder: world/ (rendered set) · head.safetensors, vision.safetensors, bridge.safetensors,
-language.safetensors (stage checkpoints) · features/ · checkpoint/ (the base) · metrics/*.jsonl.
+Work folder: world/, heads/ (rendered sets) · head.safetensors, vision.safetensors, bridge.safetensors,
+language.safetensors (stage checkpoints) · head_centre.safetensors, domain.safetensors,
+calibration.json · features/ · checkpoint/ (the base) · metrics/*.jsonl.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
-from runtime.contract.bundle import calibration_to_json
+from runtime.contract.bundle import calibration_from_json, calibration_to_json
 from train.base.bridge_stage import BridgeStage, score_episodes
 from train.base.calibrate import HeldOut, calibrate, run_trials
 from train.base.config import BaseConfig
-from train.base.encoders import HeadStage, VisionStage, head_separation
 from train.base.episodes import EpisodeMaker
 from train.base.features import Features, cache_features, domain_statistics
+from train.base.head_data import open_heads, render_heads
+from train.base.head_stage import HeadStage, head_separation, mean_embedding
 from train.base.language_stage import LanguageStage
 from train.base.score_answers import score_answers
 from train.base.tokens import build_tokenizer
+from train.base.trait_readout import fit_traits
+from train.base.vision_stage import VisionStage
 from train.base.world_data import WorldData, open_world, render_world
-from train.checkpoint import CALIBRATION, save_base
+from train.checkpoint import CALIBRATION, round_to_half, save_base
 from train.fit import FitConfig, fit
 from train.model.pvchat import PVChat, build_model
 from train.progress import bar, steps
@@ -63,10 +68,15 @@ def _render(config: BaseConfig, work: Path) -> None:
 
 def _head(config: BaseConfig, work: Path) -> None:
     torch.manual_seed(config.seed)
-    data, model = _world(config, work), build_model(config.model)
-    stage = HeadStage(model.head, data, _trained(config), batch=config.head.batch, seed=config.seed)
+    if not (work / "heads" / "done.json").exists():
+        render_heads(work / "heads", config.heads, bar("rendering heads"))
+    model = build_model(config.model)
+    stage = HeadStage(model.head, open_heads(work / "heads"), batch=config.head.batch, seed=config.seed)
     _fit(stage, [(stage, 1.0)], stage.loss, config.head.fit, work, "head")
-    _note(work, "head", head_separation(model.head.eval(), data, _trained(config)))
+    centre = mean_embedding(model.head.eval(), stage.data)
+    save_file({"centre": centre}, work / _CENTRE)
+    model.head.centre.copy_(centre)
+    _note(work, "head", head_separation(model.head, _world(config, work), _trained(config)))
 
 
 def _vision(config: BaseConfig, work: Path) -> None:
@@ -85,6 +95,7 @@ def _bridge(config: BaseConfig, work: Path) -> None:
     maker = EpisodeMaker(
         data, features, first=0, last=_trained(config), clips_each=each, token_only=config.token_only
     )
+    fit_traits(model.bridge.traits, data, features, people=_trained(config), seed=config.seed)
     stage = BridgeStage(
         model.bridge, model.enrol, maker, batch=config.bridge.batch, subjects=2, seed=config.seed
     )
@@ -96,6 +107,30 @@ def _bridge(config: BaseConfig, work: Path) -> None:
             data, features, first=_trained(config), last=last, clips_each=each, token_only=share
         )
         _note(work, f"bridge_{name}", score_episodes(stage, held, batches=12, seed=config.seed))
+
+
+def _calibrate(config: BaseConfig, work: Path) -> None:
+    model = with_encoders(config, work)
+    for name in ("bridge", "enrol"):
+        load_part(getattr(model, name), work / "bridge.safetensors", name)
+    features = open_features(config, work, model)
+    clips = np.arange(0, _trained(config) * config.world.clips_each, 3)
+    mean, whiten = domain_statistics(features.tokens, clips)
+    save_file({"mean": mean.contiguous(), "whiten": whiten.contiguous()}, work / _DOMAIN)
+    _put_domain(model, work)
+    round_to_half(model)
+    trials = run_trials(
+        HeldOut(model, config.world), people=config.calibration_people, progress=bar("calibration")
+    )
+    calibration, figures = calibrate(trials)
+    _write(work / CALIBRATION, calibration_to_json(calibration))
+    _note(work, "presence", figures)
+
+
+def _put_domain(model: PVChat, work: Path) -> None:
+    domain = load_file(work / _DOMAIN)
+    model.domain_mean.copy_(domain["mean"])
+    model.domain_whiten.copy_(domain["whiten"])
 
 
 def _language(config: BaseConfig, work: Path) -> None:
@@ -112,36 +147,36 @@ def _language(config: BaseConfig, work: Path) -> None:
     path = work / "language.safetensors"
     if not path.exists():
         load_stage(inner, work / "bridge.safetensors")
-    scaled: list[tuple[nn.Module, float]] = [(model.language, 1.0), (inner, 0.3)]
-    _fit(stage, scaled, stage.loss, config.language.fit, work, "language", inner.routing.after_step)
-    held = EpisodeMaker(
-        data, features, first=_trained(config), last=config.world.identities,
-        clips_each=config.world.clips_each, token_only=0.0,
-    )  # fmt: skip
-    _note(work, "language", score_answers(stage, held, windows=160, seed=config.seed))
+    scaled: list[tuple[nn.Module, float]] = [(model.language, 1.0), (inner, 1.0)]
+    _fit(stage, scaled, stage.loss, config.language.fit, work, "language")
 
 
-def _calibrate(config: BaseConfig, work: Path) -> None:
-    model = with_encoders(config, work)
-    tokenizer = build_tokenizer()
+def _assemble(config: BaseConfig, work: Path) -> None:
+    """The checkpoint, and how often its answers are right of people whom it recognises."""
+    model, tokenizer, out = with_encoders(config, work), build_tokenizer(), work / "checkpoint"
     _load_language(model, work)
-    features = open_features(config, work, model)
-    clips = np.arange(0, _trained(config) * config.world.clips_each, 3)
-    mean, whiten = domain_statistics(features.tokens, clips)
-    model.domain_mean.copy_(mean)
-    model.domain_whiten.copy_(whiten)
-    out = work / "checkpoint"
+    _put_domain(model, work)
     save_base(out, model, config.model, tokenizer.to_str())
-    trials = run_trials(
-        HeldOut(model, config.world), people=config.world.held_out, progress=bar("calibration")
-    )
-    calibration, figures = calibrate(trials)
-    _write(out / CALIBRATION, calibration_to_json(calibration))
+    shutil.copyfile(work / CALIBRATION, out / CALIBRATION)
+    calibration = calibration_from_json(json.loads((out / CALIBRATION).read_text()))
+    source = calibration.sources["bridge"]
+    maker = EpisodeMaker(
+        _world(config, work), open_features(config, work, model), first=_trained(config),
+        last=config.world.identities, clips_each=config.world.clips_each, token_only=0.0,
+    )  # fmt: skip
+    inner = BridgeStage(model.bridge, model.enrol, maker, batch=1, subjects=1, seed=config.seed)
+    stage = LanguageStage(inner, model.language, tokenizer, batch=1, seed=config.seed)
+    answers = score_answers(
+        stage, maker, windows=_ANSWER_WINDOWS, seed=config.seed,
+        recognised=lambda score, quality: (
+            calibration.verdict(calibration.probability(source.llr(score, quality))) == "yes"
+        ),
+    )  # fmt: skip
+    _note(work, "language", answers)
     notes = {name: json.loads((work / "metrics" / f"{name}.json").read_text()) for name in _NOTED}
-    _write(out / "evaluation.json", {"presence": figures, **notes})
-    _write(
-        out / "made_by.json", {"command": "python -m train.base configs/train/tiny.toml", "seed": config.seed}
-    )
+    _write(out / "evaluation.json", notes)
+    command = "python -m train.base configs/train/tiny.toml"
+    _write(out / "made_by.json", {"command": command, "seed": config.seed})
 
 
 def _load_language(model: PVChat, work: Path) -> None:
@@ -159,6 +194,7 @@ def with_encoders(config: BaseConfig, work: Path) -> PVChat:
     """A model whose two encoders are trained."""
     model = build_model(config.model)
     load_part(model.head, work / "head.safetensors", "encoder")
+    model.head.centre.copy_(load_file(work / _CENTRE)["centre"])
     load_part(model.vision, work / "vision.safetensors", "encoder")
     return model.eval()
 
@@ -191,14 +227,17 @@ def _note(work: Path, name: str, figures: dict[str, float]) -> None:
     (work / "metrics" / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
-_NOTED = ("head", "bridge_rendered", "bridge_token_only", "language")
+_ANSWER_WINDOWS = 640
+_CENTRE, _DOMAIN = "head_centre.safetensors", "domain.safetensors"
+_NOTED = ("head", "bridge_rendered", "bridge_token_only", "presence", "language")
 _RUN: dict[str, Callable[[BaseConfig, Path], None]] = {
     "render": _render,
     "head": _head,
     "vision": _vision,
     "bridge": _bridge,
-    "language": _language,
     "calibrate": _calibrate,
+    "language": _language,
+    "assemble": _assemble,
 }
 STAGES: tuple[str, ...] = tuple(_RUN)
 

@@ -2,11 +2,13 @@
 
 Clip n shows up to three people in eight window frames (N clips, T frames, A people slots):
 
-* frames.npy uint8 (N, T, 96, 128, 3); crops.npy uint8 (N, T, A, 64, 64, 3), cut with a jittered box.
-* truth.npz: `who` int (N, A) identity or -1; `action`, `top`, `kind`, `bottom` int (N, A); `room`, `night`
-  (N,); `seen` float (N, T, A) visible share of the head; `yaw` degrees (N, T, A); `head_px` (N, T, A);
-  `head`, `body` float (N, T, A, 4) x, y, w, h and `joints` (N, T, A, 8, 2), in fractions of the frame;
-  `traits` int (identities, head traits).
+* frames.npy uint8 (N, T, H, W, 3), as the vision engine takes them; crops.npy uint8 (N, T, A, 96, 96, 3): the
+  square around a head that is `WIDE` times as wide as what the head encoder takes, at the same resolution,
+  so that training can cut it as inexactly as a detector does.
+* truth.npz: `who` int (N, A) identity or -1; `action`, `top`, `kind`, `bottom`, `bottom_kind` int (N, A);
+  `room`, `night` (N,); `seen` float (N, T, A) visible share of the head; `yaw` degrees (N, T, A); `head_px`
+  (N, T, A); `head`, `body` float (N, T, A, 4) x, y, w, h and `joints` (N, T, A, 8, 2), in fractions of the
+  frame; `traits` int (identities, head traits).
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -30,15 +33,17 @@ from train.world.palette import BOTTOM_COLOURS, CLOTH
 from train.world.pose import ACTIONS
 from train.world.sample import sample_script
 from train.world.scene import PersonTruth, render_frames
-from train.world.script import HEIGHT_PX, ROOM_KINDS, TOP_KINDS, WIDTH_PX, Script
+from train.world.script import BOTTOM_KINDS, HEIGHT_PX, ROOM_KINDS, TOP_KINDS, WIDTH_PX, Script
 from train.world.traits import HEAD_TRAITS, TRAITS, Identity, look_alike, sample_identity, split_of
 
 ACTION_NAMES: tuple[str, ...] = tuple(ACTIONS)
 COLOUR_NAMES: tuple[str, ...] = tuple(CLOTH)
 SLOTS = 3
 JOINTS = 8
+WIDE, WIDE_CROP = 1.5, 96
 _CHUNK = 50
 _Job = tuple[Path, WorldConfig, int, int]
+Job = TypeVar("Job")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ def _render_chunk(job: _Job) -> int:
     cv2.setNumThreads(1)
     spec = PixelSpec()
     people = sample_people(config)
+    wide = replace(spec, crop=WIDE_CROP, crop_margin=spec.crop_margin * WIDE)
     frames = np.load(folder / "frames.npy", mmap_mode="r+")
     crops = np.load(folder / "crops.npy", mmap_mode="r+")
     truth = _empty_truth(stop - start)
@@ -109,7 +115,7 @@ def _render_chunk(job: _Job) -> int:
             frames[clip, t] = np.clip(np.rint(small), 0, 255).astype(np.uint8)
             for slot, fact in enumerate(people_now):
                 _frame_truth(truth, row, t, slot, fact)
-                cut = to_crop(picture, _jitter(fact.head_box, rng), spec)
+                cut = to_crop(picture, fact.head_box, wide)
                 crops[clip, t, slot] = np.clip(np.rint(cut), 0, 255).astype(np.uint8)
     save_arrays(folder / f"part-{start:06d}.npz", truth)
     return stop - start
@@ -119,7 +125,8 @@ def _empty_truth(count: int) -> dict[str, NDArray[np.float32]]:
     t = PixelSpec().window_frames
     shapes: dict[str, tuple[int, ...]] = {
         "who": (count, SLOTS), "action": (count, SLOTS), "top": (count, SLOTS), "kind": (count, SLOTS),
-        "bottom": (count, SLOTS), "room": (count,), "night": (count,), "seen": (count, t, SLOTS),
+        "bottom": (count, SLOTS), "bottom_kind": (count, SLOTS), "room": (count,), "night": (count,),
+        "seen": (count, t, SLOTS),
         "yaw": (count, t, SLOTS), "head_px": (count, t, SLOTS), "head": (count, t, SLOTS, 4),
         "body": (count, t, SLOTS, 4), "joints": (count, t, SLOTS, JOINTS, 2),
     }  # fmt: skip
@@ -137,6 +144,7 @@ def _clip_truth(truth: dict[str, NDArray[np.float32]], row: int, script: Script,
         truth["top"][row, slot] = COLOUR_NAMES.index(person.clothes.top_colour)
         truth["kind"][row, slot] = TOP_KINDS.index(person.clothes.top_kind)
         truth["bottom"][row, slot] = BOTTOM_COLOURS.index(person.clothes.bottom_colour)
+        truth["bottom_kind"][row, slot] = BOTTOM_KINDS.index(person.clothes.bottom_kind)
 
 
 def _frame_truth(
@@ -151,15 +159,6 @@ def _frame_truth(
     truth["joints"][row, t, slot] = np.asarray(list(fact.joints.values()), dtype=np.float32) / size
 
 
-def _jitter(
-    box: tuple[float, float, float, float], rng: np.random.Generator
-) -> tuple[float, float, float, float]:
-    x, y, w, h = box
-    dx, dy = rng.normal(0, 0.05, 2) * max(w, h)
-    grow = float(np.exp(rng.normal(0, 0.08)))
-    return (x + dx + w * (1 - grow) / 2, y + dy + h * (1 - grow) / 2, w * grow, h * grow)
-
-
 def render_world(folder: Path, config: WorldConfig, progress: Callable[[int, int], None]) -> None:
     """Render the set into `folder`, chunk by chunk; chunks that are already there are kept."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -167,7 +166,7 @@ def render_world(folder: Path, config: WorldConfig, progress: Callable[[int, int
     shape = (total, spec.window_frames)
     for name, tail in (
         ("frames.npy", (spec.height, spec.width, 3)),
-        ("crops.npy", (SLOTS, spec.crop, spec.crop, 3)),
+        ("crops.npy", (SLOTS, WIDE_CROP, WIDE_CROP, 3)),
     ):
         if not (folder / name).exists():
             open_memmap(folder / name, mode="w+", dtype=np.uint8, shape=(*shape, *tail)).flush()
@@ -177,7 +176,7 @@ def render_world(folder: Path, config: WorldConfig, progress: Callable[[int, int
         if not (folder / f"part-{start:06d}.npz").exists()
     ]
     done = total - sum(stop - start for _, _, start, stop in jobs)
-    for count in _rendered(jobs, config.processes):
+    for count in run_jobs(_render_chunk, jobs, config.processes):
         done += count
         progress(done, total)
     parts = [np.load(folder / f"part-{start:06d}.npz") for start in range(0, total, _CHUNK)]
@@ -190,16 +189,16 @@ def render_world(folder: Path, config: WorldConfig, progress: Callable[[int, int
     (folder / "done.json").write_text(json.dumps({"clips": total, "seed": config.seed}) + "\n")
 
 
-def _rendered(jobs: Sequence[_Job], processes: int) -> Iterator[int]:
-    """Clips rendered by each job; a child that dies is an error, never a hang."""
+def run_jobs(work: Callable[[Job], int], jobs: Sequence[Job], processes: int) -> Iterator[int]:
+    """What `work` returns for each job, in order; a child that dies is an error, never a hang."""
     if processes == 1:
-        yield from map(_render_chunk, jobs)
+        yield from map(work, jobs)
         return
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # inherited: two processes of many threads only fight
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        yield from pool.map(_render_chunk, jobs)
+        yield from pool.map(work, jobs)
 
 
 def save_arrays(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:

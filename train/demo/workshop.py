@@ -130,11 +130,10 @@ def write_notes(manifest: Path, folder: Path) -> dict[str, Path]:
     """
     try:
         said = json.loads(manifest.read_bytes())
-        found = {"calibration": said["calibration"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        scores = {name: value for name, value in said.get("evaluation", {}).items() if name != "parity"}
+        found = {"evaluation": scores, "made-by": said.get("made_by", {})}
+    except (OSError, ValueError, AttributeError) as error:
         raise BundleError(f"cannot read {manifest}: {error}.", "Install pvchat-edge again.") from error
-    scores = {name: value for name, value in said.get("evaluation", {}).items() if name != "parity"}
-    found |= {"evaluation": scores, "made-by": said.get("made_by", {})}
     paths = {}
     for name, value in found.items():
         paths[name] = folder / f"{name}.json"

@@ -15,9 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from train.model.remoh import RoutedAttention, Routing
+from train.model.tracks import TrackMotion, same_track
+from train.model.traits import TraitEvidence
 
-GEOM_QUALITY, GEOM_TRACK = 4, 10
+GEOM_QUALITY, GEOM_TIME, GEOM_HEAD, GEOM_TRACK = 4, 7, 8, 10
 _OFF = -1e4
+_PLACES = ((0.0, 12.0), (2.2, 2.0), (4.5, 2.0))
+"""Where a person token looks into its frame: head heights below the head's centre, and how sharply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class BridgeConfig:
     geom_dim: int = 12
     language_dim: int = 192
     rank: int = 4
+    trait_sizes: tuple[int, ...] = (5, 6, 8, 9, 3, 4, 4, 5, 3, 3)
     routing: Routing = field(default_factory=Routing)
 
 
@@ -74,6 +79,7 @@ class BridgeOutputs:
         base_rows: (B, Q, Dl); subject_rows: (B, S, Q, Dl): inputs of the language model.
         presence: (B, S) raw score; match: (B, S, M) attention over person tokens, rows sum to 1.
         hidden: (B, S, Q, D) the subjects' rows before the projection.
+        person: (B, M, D) person tokens as the rows see them.
         scores: router scores before the ReLU, one (..., routed) tensor a routed module.
     """
 
@@ -82,6 +88,7 @@ class BridgeOutputs:
     presence: Tensor
     match: Tensor
     hidden: Tensor
+    person: Tensor
     scores: list[Tensor]
 
 
@@ -120,7 +127,8 @@ class Bridge(nn.Module):
         self.subject_queries = nn.Parameter(torch.randn(config.queries, dim) * 0.2)
         self.scene_in = nn.Linear(config.scene_dim, dim)
         self.scene_position = nn.Parameter(torch.randn(config.scene_times * tokens, dim) * 0.02)
-        self.place_in = nn.Linear(3 * config.scene_dim, dim)
+        self.place_in = nn.Linear(len(_PLACES) * config.scene_dim, dim)
+        self.motion = TrackMotion(config.scene_dim + config.geom_dim, config.frames, dim)
         self.embed_in = nn.Linear(config.embed_dim, dim, bias=False)
         self.geom_in = nn.Linear(config.geom_dim, dim)
         self.time = nn.Parameter(torch.randn(config.frames, dim) * 0.1)
@@ -130,6 +138,7 @@ class Bridge(nn.Module):
         self.project_up = nn.Linear(dim, config.language_dim)
         self.match_scale = nn.Parameter(torch.tensor(16.0))
         self.presence_facts = nn.Linear(4, 1)
+        self.traits = TraitEvidence(config.embed_dim, config.trait_sizes)
         last = nn.Linear(64, 1)
         self.presence_rows = nn.Sequential(nn.Linear(dim + 4, 64), nn.GELU(), last)
         nn.init.zeros_(last.weight)
@@ -146,6 +155,7 @@ class Bridge(nn.Module):
     def forward(self, inputs: BridgeInputs) -> BridgeOutputs:
         """Look at windows for subjects; see `BridgeInputs` for shapes."""
         cosine, quality, count = self.identity(inputs.templates, inputs.embed, inputs.geom, inputs.valid)
+        agree = self.trait_evidence(inputs.templates, inputs.embed, inputs.geom, inputs.valid)
         person, scene = self._tokens(inputs)
         tokens = torch.cat([person, scene], dim=1)
         absent = torch.cat(
@@ -158,8 +168,10 @@ class Bridge(nn.Module):
         scores: list[Tensor] = []
         for index, layer in enumerate(self.layers):
             base, own = self._layer(layer, index, base, own, tokens, closed, padded, inputs, scores)
-        presence, match = self._presence(cosine, quality, count, own, inputs)
-        return BridgeOutputs(self.project_up(base), self.project_up(own), presence, match, own, scores)
+        presence, match = self._presence(cosine, agree, quality, count, own, inputs)
+        return BridgeOutputs(
+            self.project_up(base), self.project_up(own), presence, match, own, person, scores
+        )
 
     def identity(
         self, templates: Tensor, embed: Tensor, geom: Tensor, valid: Tensor
@@ -168,40 +180,45 @@ class Bridge(nn.Module):
 
         A track's embedding is the mean of its views, each weighing as much as its quality.
         """
-        track = geom[..., GEOM_TRACK]
-        same = ((track[:, :, None] - track[:, None, :]).abs() < 0.06).to(track.dtype)
-        same = same * valid[:, None, :]
-        weight = same * (geom[..., GEOM_QUALITY] + 0.05)[:, None, :]
-        mean = weight @ embed
-        mean = mean / ((mean * mean).sum(dim=-1, keepdim=True).sqrt() + 1e-6)
-        cosine = templates @ mean.transpose(1, 2)
+        same = same_track(geom[..., GEOM_TRACK], valid)
+        cosine = templates @ _track_mean(embed, geom, same).transpose(1, 2)
         quality = (same * geom[..., GEOM_QUALITY][:, None, :]).amax(dim=-1)
         return cosine, quality, same.sum(dim=-1) / self.config.frames
+
+    def trait_evidence(self, templates: Tensor, embed: Tensor, geom: Tensor, valid: Tensor) -> Tensor:
+        """Evidence (B, S, M) from single traits of heads; 0 for faces, whose embeddings hold other things."""
+        mean = _track_mean(embed, geom, same_track(geom[..., GEOM_TRACK], valid))
+        evidence: Tensor = self.traits(templates, mean) * geom[:, None, :, GEOM_HEAD]
+        return evidence
 
     def _tokens(self, inputs: BridgeInputs) -> tuple[Tensor, Tensor]:
         """Person tokens (B, M, D) and scene tokens (B, times * P, D)."""
         config, scene = self.config, inputs.scene
         geom = inputs.geom
-        frame = (geom[..., 7] * config.frames).round().clamp(0, config.frames - 1)
+        frame = (geom[..., GEOM_TIME] * config.frames).round().clamp(0, config.frames - 1)
         steps = torch.arange(config.frames, device=frame.device, dtype=frame.dtype)
         when = (frame[..., None] - steps).abs().lt(0.5).to(scene.dtype)
+        in_domain = inputs.scene_valid[:, None, None]
         places = [
-            self._look(geom[..., :2] + geom[..., 2:4] * geom.new_tensor([0.0, down]), scene, when)
-            for down in (0.0, 2.2, 4.5)
+            self._look(geom[..., :2] + geom[..., 2:4] * geom.new_tensor([0.0, down]), scene, when, sharp)
+            * in_domain
+            for down, sharp in _PLACES
         ]
-        place = torch.cat(places, dim=-1) * inputs.scene_valid[:, None, None]
-        person = self.embed_in(inputs.embed) + self.geom_in(geom) + self.place_in(place) + when @ self.time
+        same = same_track(geom[..., GEOM_TRACK], inputs.valid)
+        motion = self.motion(torch.cat([places[0], geom], dim=-1), same, when)
+        place = self.place_in(torch.cat(places, dim=-1))
+        person = self.embed_in(inputs.embed) + self.geom_in(geom) + place + motion + when @ self.time
         person = self.person_norm(person) * inputs.valid[..., None]
         batch, frames, cells, width = scene.shape
         parts = scene.reshape(batch, config.scene_times, frames // config.scene_times, cells, width)
         halves = parts.mean(dim=2).flatten(1, 2)
         return person, self.scene_norm(self.scene_in(halves) + self.scene_position)
 
-    def _look(self, points: Tensor, scene: Tensor, when: Tensor) -> Tensor:
+    def _look(self, points: Tensor, scene: Tensor, when: Tensor, sharp: float) -> Tensor:
         """Scene tokens around points (B, M, 2) in each token's own frame: (B, M, Dv)."""
         size = points.new_tensor([float(self.config.scene_columns), float(self.config.scene_rows)])
         distance = (((points[:, :, None, :] - self.cells) * size) ** 2).sum(dim=-1)
-        weight = torch.softmax(-2.0 * distance, dim=-1)
+        weight = torch.softmax(-sharp * distance, dim=-1)
         spread = when[..., None] * weight[:, :, None, :]
         return spread.flatten(2) @ scene.flatten(1, 2)
 
@@ -232,7 +249,7 @@ class Bridge(nn.Module):
         return layer.feed_forward(base), layer.feed_forward(own)
 
     def _presence(
-        self, cosine: Tensor, quality: Tensor, count: Tensor, own: Tensor, inputs: BridgeInputs
+        self, cosine: Tensor, agree: Tensor, quality: Tensor, count: Tensor, own: Tensor, inputs: BridgeInputs
     ) -> tuple[Tensor, Tensor]:
         closed = (1 - inputs.valid)[:, None, :] * _OFF
         logits = self.match_scale * cosine + 2 * quality[:, None, :] + closed
@@ -242,8 +259,15 @@ class Bridge(nn.Module):
         of_best = [(match * fact[:, None, :]).sum(dim=-1) * somebody for fact in (quality, count)]
         facts = torch.stack([best, *of_best, somebody.expand_as(best)], dim=-1)
         rows = torch.cat([own.mean(dim=2), facts], dim=-1)
-        score = self.presence_facts(facts) + self.presence_rows(rows)
-        return score.squeeze(-1), match
+        score = (self.presence_facts(facts) + self.presence_rows(rows)).squeeze(-1)
+        return score + (match * agree).sum(dim=-1) * somebody, match
+
+
+def _track_mean(embed: Tensor, geom: Tensor, same: Tensor) -> Tensor:
+    """(B, M, E): of each token's track, the unit mean of its views, each weighing as its quality."""
+    mean = (same * (geom[..., GEOM_QUALITY] + 0.05)[:, None, :]) @ embed
+    unit: Tensor = mean / ((mean * mean).sum(dim=-1, keepdim=True).sqrt() + 1e-6)
+    return unit
 
 
 def _per_subject(x: Tensor, subjects: int) -> Tensor:

@@ -1,4 +1,8 @@
-"""Head encoder: a head crop to a unit embedding of who it is. Knows no scene and no time."""
+"""Head encoder: a head crop to a unit embedding of who it is, and where in it the head really is.
+
+A detector's box is inexact; the crop itself tells by how much, so that a second crop can be cut better.
+Knows no scene and no time.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +38,10 @@ class Residual(nn.Module):
 
 
 class HeadEncoder(nn.Module):
-    """Crops to unit embeddings and a quality."""
+    """Crops to unit embeddings, a quality and a correction of the crop.
+
+    The mean embedding of many people, `centre`, is taken away, so that two people are at a cosine of about 0.
+    """
 
     def __init__(self, config: HeadConfig) -> None:
         super().__init__()
@@ -55,22 +62,30 @@ class HeadEncoder(nn.Module):
         self.features = before
         self.embed = nn.Linear(before * side * side, config.dim)
         self.quality = nn.Linear(before, 1)
+        self.locate = nn.Linear(before * side * side, 3)
+        nn.init.zeros_(self.locate.weight)
+        nn.init.zeros_(self.locate.bias)
+        self.register_buffer("centre", torch.zeros(config.dim))
+        self.centre: Tensor
 
     def trunk_features(self, crops: Tensor) -> Tensor:
         """(N, 3, crop, crop) to (N, C, side, side)."""
         out: Tensor = self.trunk(crops)
         return out
 
-    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Embed crops.
 
         Args:
             crops: float (N, 3, crop, crop), normalised.
 
         Returns:
-            embeddings (N, E), unit rows, and quality (N,) in 0..1: how well this view can tell who it is.
+            embeddings (N, E), unit rows; quality (N,) in 0..1: how well this view can tell who it is; shift
+            (N, 3): the head's centre right of and below the crop's, in sides of the crop, and ln of the
+            head's size over the size that the crop was cut for.
         """
         maps = self.trunk_features(crops)
-        embedding = F.normalize(self.embed(maps.flatten(1)), dim=-1)
+        flat = maps.flatten(1)
+        embedding = F.normalize(F.normalize(self.embed(flat), dim=-1) - self.centre, dim=-1)
         quality = torch.sigmoid(self.quality(maps.mean(dim=(2, 3)))).squeeze(-1)
-        return embedding, quality
+        return embedding, quality, self.locate(flat)

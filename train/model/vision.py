@@ -1,6 +1,6 @@
 """Scene encoder: one frame to a grid of tokens, and who stands where. Knows no time and no identity.
 
-A small convolutional stem (stride 16) feeds a pre-norm vision transformer (Dosovitskiy 2021). One frame at a
+A small convolutional stem (stride 24) feeds a pre-norm vision transformer (Dosovitskiy 2021). One frame at a
 time, so that a frame is encoded once and its tokens are reused by every window that holds it.
 """
 
@@ -13,13 +13,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from train.model.head import Residual
+
+STRIDE = 24
+
 
 @dataclass(frozen=True, slots=True)
 class VisionConfig:
-    """Sizes of the scene encoder; width and height in pixels, both multiples of 16."""
+    """Sizes of the scene encoder; width and height in pixels, both multiples of 24."""
 
-    width: int = 128
-    height: int = 96
+    width: int = 192
+    height: int = 144
     dim: int = 128
     depth: int = 4
     heads: int = 4
@@ -27,7 +31,7 @@ class VisionConfig:
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the token grid."""
-        return self.height // 16, self.width // 16
+        return self.height // STRIDE, self.width // STRIDE
 
 
 class Block(nn.Module):
@@ -61,11 +65,11 @@ class VisionEncoder(nn.Module):
         super().__init__()
         self.config = config
         rows, columns = config.grid
-        channels = [3, 24, 48, 96, config.dim]
         layers: list[nn.Module] = []
-        for before, after in pairwise(channels):
+        for before, after in pairwise((3, 24, 48, 96)):
             layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.BatchNorm2d(after), nn.GELU()]
-        self.stem = nn.Sequential(*layers[:-1])
+        layers += [Residual(96), nn.Conv2d(96, config.dim, 3, stride=3), nn.BatchNorm2d(config.dim)]
+        self.stem = nn.Sequential(*layers)
         self.position = nn.Parameter(torch.randn(1, rows * columns, config.dim) * 0.02)
         self.blocks = nn.ModuleList(Block(config.dim, config.heads) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.dim)

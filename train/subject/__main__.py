@@ -19,7 +19,7 @@ from runtime.video import read_video
 from train.checkpoint import adapter_shapes, fingerprint, load_base
 from train.progress import bar
 from train.subject.config import SubjectConfig
-from train.subject.footage import lessons, other_windows
+from train.subject.footage import head_template, lessons, other_windows, own_windows
 from train.subject.learn import learn
 
 
@@ -63,11 +63,15 @@ def _train(args: argparse.Namespace, began: float) -> dict[str, object]:
     spec = PixelSpec()
     frames = read_video(args.clip, fps=spec.window_fps).clip.frames
     until = began + args.seconds * 0.92
+    template = head_template(instant)
     sys.stderr.write("looking at the clip and at rendered people who are somebody else\n")
-    others = other_windows(model, instant, spec, config)
+    still, moving = (
+        own_windows(model, frames, template, spec, config, still=still) for still in (True, False)
+    )
+    others = other_windows(model, template, spec, config)
     stages = [
-        (name, lessons(model, frames, instant, spec, config, still=still, others=others), steps)
-        for name, still, steps in (("image", True, config.image_steps), ("video", False, config.video_steps))
+        ("image", lessons(still, others, config), config.image_steps),
+        ("video", lessons(moving, others, config), config.video_steps),
     ]
     outcome = learn(model, instant, stages, config, until=until, progress=bar("training"))
     kept = outcome.steps > 0 and outcome.trained_loss <= outcome.instant_loss

@@ -24,6 +24,7 @@ from train.world.scene import render_frames
 from train.world.traits import Identity, look_alike
 
 Frames = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,23 @@ class Lessons:
     others_held: list[EncodedWindow]
 
 
+def head_template(adapter: Adapter) -> Floats:
+    """The unit mean (E,) of the heads that an adapter was made from.
+
+    Raises:
+        ContentError: it was made from faces of ordinary footage.
+    """
+    template = adapter.template("head")
+    if template is None:
+        raise ContentError(
+            "this person was enrolled from ordinary footage, where the base knows faces alone.",
+            "Keep the instant adapter, or enrol from footage that the base was trained on.",
+        )
+    return template
+
+
 def own_windows(
-    model: PVChat, frames: Frames, adapter: Adapter, spec: PixelSpec, config: SubjectConfig, *, still: bool
+    model: PVChat, frames: Frames, template: Floats, spec: PixelSpec, config: SubjectConfig, *, still: bool
 ) -> tuple[list[EncodedWindow], list[EncodedWindow]]:
     """Varied windows of the person's clip, to learn from and held out (the end of the clip).
 
@@ -49,7 +65,6 @@ def own_windows(
         ContentError: the person of the adapter is not found in the clip.
     """
     rng = np.random.default_rng((config.seed, 1, int(still)))
-    template = adapter.template("head")
     count = spec.window_frames
     starts = list(range(0, max(1, len(frames) - count + 1), 2 if not still else 1))
     cut = max(1, round(len(starts) * (1 - config.held_out_share)))
@@ -64,7 +79,7 @@ def own_windows(
                     else _span(frames, start, count)
                 )
                 window = encode_window(model, vary(piece, rng) if copy else piece, spec)
-                if template is not None and _shows(window, template):
+                if _shows(window, template):
                     windows.append(window)
         parts.append(windows)
     if not parts[0]:
@@ -75,11 +90,10 @@ def own_windows(
 
 
 def other_windows(
-    model: PVChat, adapter: Adapter, spec: PixelSpec, config: SubjectConfig
+    model: PVChat, template: Floats, spec: PixelSpec, config: SubjectConfig
 ) -> list[EncodedWindow]:
     """Rendered people of the training split: the nearest of a pool, their look-alikes, and the farthest."""
     rng = np.random.default_rng((config.seed, 2))
-    template = adapter.template("head")
     pool = [identity_at("train", 500_000 + index) for index in range(config.pool)]
     ranked = sorted(pool, key=lambda identity: -_likeness(model, identity, template, spec, rng))
     near = ranked[: config.negatives // 2]
@@ -120,19 +134,17 @@ def _span(frames: Frames, start: int, count: int) -> Frames:
     return frames[index]
 
 
-def _shows(window: EncodedWindow, template: NDArray[np.float32]) -> bool:
+def _shows(window: EncodedWindow, template: Floats) -> bool:
     return any(float(view.embedding @ template) > 0.2 for view in window.tokens.views)
 
 
 def _likeness(
     model: PVChat,
     identity: Identity,
-    template: NDArray[np.float32] | None,
+    template: Floats,
     spec: PixelSpec,
     rng: np.random.Generator,
 ) -> float:
-    if template is None:
-        return 0.0
     script = sample_script(
         rng, people=[identity], night=False, foreground=False, facing_deg=0.0, head_px=(50.0, 60.0)
     )
@@ -142,12 +154,11 @@ def _likeness(
 
 
 def lessons(
-    model: PVChat, frames: Frames, adapter: Adapter, spec: PixelSpec, config: SubjectConfig, *, still: bool,
-    others: Sequence[EncodedWindow],
+    own: tuple[list[EncodedWindow], list[EncodedWindow]], others: Sequence[EncodedWindow],
+    config: SubjectConfig,
 ) -> Lessons:  # fmt: skip
-    """One stage's windows."""
-    own, own_held = own_windows(model, frames, adapter, spec, config, still=still)
+    """One stage's windows: the person's own, to learn from and held out, and a split of the others."""
     cut = max(1, int(len(others) * (1 - config.held_out_share)))
     order = np.random.default_rng((config.seed, 3)).permutation(len(others))
     picked = [others[int(index)] for index in order]
-    return Lessons(own, picked[:cut], own_held, picked[cut:] or picked[-1:])
+    return Lessons(own[0], picked[:cut], own[1], picked[cut:] or picked[-1:])

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from runtime.contract.adapter import Adapter
 from train.model.pvchat import PVChat
 from train.subject.config import SubjectConfig
-from train.subject.footage import Lessons
+from train.subject.footage import Lessons, head_template
 from train.windows import EncodedWindow, bridge_inputs
 
 
@@ -45,11 +45,7 @@ class SubjectRows(nn.Module):
         self.queries = nn.Parameter(torch.from_numpy(adapter.arrays["queries"].copy()))
         self.delta_a = nn.Parameter(down if not start.any() else start)
         self.delta_b = nn.Parameter(torch.from_numpy(adapter.arrays["delta_b"].copy()))
-        template = adapter.template("head")
-        width = 128 if template is None else len(template)
-        self.register_buffer(
-            "template", torch.zeros(width) if template is None else torch.from_numpy(template)
-        )
+        self.register_buffer("template", torch.from_numpy(head_template(adapter)))
         self.template: Tensor
         self.start = self.queries.detach().clone()
 

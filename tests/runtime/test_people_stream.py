@@ -1,0 +1,87 @@
+"""Claims about finding and embedding the people of a window; the encoders are simple sums."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from runtime.contract.pixels import PixelSpec
+from runtime.people.stream import corrected, head_views
+
+SPEC = PixelSpec()
+WIDTH, HEIGHT, CELLS = 384, 288, 48
+Floats = NDArray[np.float32]
+
+
+def picture(cx: float, cy: float, size: float) -> NDArray[np.uint8]:
+    """One white square on black, as the only head."""
+    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5
+    inside = (abs(columns - cx) < size / 2) & (abs(rows - cy) < size / 2)
+    return np.repeat((inside * 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def detected(cx: float, cy: float, size: float) -> Floats:
+    """The vision engine's `people` for one head with this box."""
+    people = np.full((1, CELLS, 9), -9.0, dtype=np.float32)
+    box = (cx / WIDTH, cy / HEIGHT, size / WIDTH, size / HEIGHT)
+    people[0, 20] = (5.0, *box, 0.1, 0.1, 0.9, 0.9)
+    return people
+
+
+def centroid(crops: Floats) -> tuple[Floats, Floats, Floats]:
+    """An encoder that sees where the white square is: its embedding is the crop's own mean."""
+    light = crops.mean(axis=1) - crops.min()
+    weight = light / light.sum(axis=(1, 2), keepdims=True)
+    steps = (np.arange(crops.shape[-1]) + 0.5) / crops.shape[-1] - 0.5
+    right = (weight * steps[None, None, :]).sum(axis=(1, 2))
+    down = (weight * steps[None, :, None]).sum(axis=(1, 2))
+    share = (light > light.max() / 2).mean(axis=(1, 2))
+    growth = np.log(np.sqrt(share) * SPEC.crop_margin)
+    shift = np.stack([right, down, growth], axis=1).astype(np.float32)
+    half = np.full((len(crops), 4), 0.5, dtype=np.float32)
+    return half, np.full(len(crops), 0.8, dtype=np.float32), shift
+
+
+@pytest.mark.parametrize(("dx", "dy", "factor"), [(0, 0, 1.0), (5, -4, 1.0), (-6, 3, 1.15), (2, 3, 0.9)])
+def test_an_inexact_box_is_corrected_by_what_the_crop_shows(dx: float, dy: float, factor: float) -> None:
+    frames = picture(180, 120, 40)[None]
+    (view,) = head_views(frames, [0.0], detected(180 + dx, 120 + dy, 40 * factor), SPEC, centroid)
+    x, y, w, h = view.head
+    assert (x + w / 2, y + h / 2) == pytest.approx((180, 120), abs=1.0)
+    assert (w, h) == pytest.approx((40, 40), abs=2.5)
+
+
+def test_embedding_and_quality_are_of_the_corrected_crop() -> None:
+    calls: list[Floats] = []
+
+    def embed(crops: Floats) -> tuple[Floats, Floats, Floats]:
+        calls.append(crops)
+        _, _, shift = centroid(crops)
+        number = np.full(len(crops), len(calls) / 4, dtype=np.float32)
+        return np.repeat(number[:, None], 4, axis=1), number, shift
+
+    (view,) = head_views(picture(180, 120, 40)[None], [0.0], detected(188, 120, 40), SPEC, embed)
+    assert len(calls) == 2 and view.quality == 0.5 and view.embedding[0] == 0.5
+    off = [abs(float(centroid(crops)[2][0, 0])) for crops in calls]
+    assert off[1] < 0.2 * off[0]
+
+
+def test_nobody_found_asks_the_encoder_for_nothing() -> None:
+    def embed(crops: Floats) -> tuple[Floats, Floats, Floats]:
+        raise AssertionError("there is nothing to embed")
+
+    people = np.full((1, CELLS, 9), -9.0, dtype=np.float32)
+    assert head_views(picture(180, 120, 40)[None], [0.0], people, SPEC, embed) == []
+
+
+@given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=3, max_size=3))
+def test_a_correction_never_leaves_the_neighbourhood_of_the_box(shift: list[float]) -> None:
+    x, y, w, h = corrected((100, 100, 40, 50), np.asarray(shift, dtype=np.float32), SPEC)
+    side = 50 * SPEC.crop_margin
+    assert abs(x + w / 2 - 120) <= 0.3 * side + 1e-6 and abs(y + h / 2 - 125) <= 0.3 * side + 1e-6
+    assert math.exp(-0.5) - 1e-6 <= w / 40 <= math.exp(0.5) + 1e-6 and w / h == pytest.approx(0.8)

@@ -1,0 +1,135 @@
+"""Stage B: the scene encoder, supervised (not in the paper's recipe). Knows no identity and no episodes.
+
+The token of the cell that holds a head's centre learns where head and body are, joints, clothes and which
+way the head is turned; all tokens together learn the room and whether it is night.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from runtime.contract.pixels import PixelSpec, normalise
+from train.base.world_data import ACTION_NAMES, COLOUR_NAMES, JOINTS, WorldData
+from train.model.vision import VisionEncoder
+from train.world.palette import BOTTOM_COLOURS
+from train.world.script import BOTTOM_KINDS, ROOM_KINDS, TOP_KINDS
+
+
+class VisionStage(nn.Module):
+    """Scene encoder with the read-outs that only training needs."""
+
+    def __init__(self, encoder: VisionEncoder, data: WorldData, clips: int, *, batch: int, seed: int) -> None:
+        super().__init__()
+        self.encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.batch, self.seed, self.clips = batch, seed, clips
+        dim = encoder.config.dim
+        self.joints = nn.Linear(dim, JOINTS * 2)
+        self.top = nn.Linear(dim, len(COLOUR_NAMES))
+        self.kind = nn.Linear(dim, len(TOP_KINDS))
+        self.bottom = nn.Linear(dim, len(BOTTOM_COLOURS))
+        self.bottom_kind = nn.Linear(dim, len(BOTTOM_KINDS))
+        self.turn = nn.Linear(dim, 2)
+        self.posture = nn.Linear(dim, len(ACTION_NAMES))
+        self.room = nn.Linear(dim, len(ROOM_KINDS))
+        self.night = nn.Linear(dim, 1)
+        self.data = data
+        self.spec = PixelSpec()
+
+    def loss(self, step: int) -> dict[str, Tensor]:
+        """Losses of step `step`; the batch depends on seed and step alone."""
+        rng = np.random.default_rng((self.seed, 20, step))
+        clip = rng.integers(self.clips, size=self.batch)
+        t = rng.integers(self.spec.window_frames, size=self.batch)
+        order = np.lexsort((t, clip))
+        clip, t = clip[order], t[order]
+        pictures = self.data.frames[clip, t].astype(np.float32)
+        gain = rng.uniform(0.85, 1.15, (self.batch, 1, 1, 1)).astype(np.float32)
+        pixels = torch.from_numpy(normalise(np.clip(pictures * gain, 0, 255), self.spec))
+        with torch.autocast("cpu", torch.bfloat16):
+            tokens = self.encoder.tokens(pixels.contiguous(memory_format=torch.channels_last)).float()
+        people = self.encoder.find(tokens)
+        return {**self._people(tokens, people, clip, t), **self._scene(tokens, clip)}
+
+    def _people(
+        self, tokens: Tensor, people: Tensor, clip: NDArray[np.int64], t: NDArray[np.int64]
+    ) -> dict[str, Tensor]:
+        truth = self.data.truth
+        rows, columns = self.encoder.config.grid
+        head, seen = truth["head"][clip, t], truth["seen"][clip, t]
+        present = (truth["who"][clip] >= 0) & (seen > 0.25)
+        centre = head[..., :2] + head[..., 2:] / 2
+        inside = present & (centre > 0).all(-1) & (centre < 1).all(-1)
+        cell_x = np.clip(centre[..., 0] * columns, 0, columns - 1).astype(np.int64)
+        cell_y = np.clip(centre[..., 1] * rows, 0, rows - 1).astype(np.int64)
+        picture, slot = np.nonzero(inside)
+        cell = (cell_y * columns + cell_x)[picture, slot]
+        target = torch.zeros(people.shape[:2])
+        target[picture, cell] = 1.0
+        weight = 1 + 7 * target
+        found = F.binary_cross_entropy_with_logits(people[..., 0], target, weight=weight)
+        here = people[picture, cell]
+        box = torch.from_numpy(head[picture, slot])
+        body = torch.from_numpy(truth["body"][clip, t][picture, slot])
+        wanted = torch.cat(
+            [box[:, :2] + box[:, 2:] / 2, box[:, 2:], body[:, :2], body[:, :2] + body[:, 2:]], dim=-1
+        )
+        scale = torch.tensor([20.0] * 4 + [5.0] * 4)
+        boxes = (F.smooth_l1_loss(here[:, 1:], wanted, reduction="none", beta=0.01) * scale).mean()
+        token = tokens[picture, cell]
+        pose = F.smooth_l1_loss(
+            self.joints(token).view(-1, JOINTS, 2), self._joints(clip, t, picture, slot), beta=0.1
+        )
+        day = torch.from_numpy(1 - truth["night"][clip][picture])
+        yaw = np.deg2rad(truth["yaw"][clip, t][picture, slot])
+        turn = torch.from_numpy(np.stack([np.sin(yaw), np.cos(yaw)], axis=-1))
+        readouts = (
+            (self.top, "top", day),
+            (self.kind, "kind", torch.ones_like(day)),
+            (self.bottom, "bottom", day),
+            (self.bottom_kind, "bottom_kind", torch.ones_like(day)),
+        )
+        clothes = torch.stack(
+            [
+                (
+                    F.cross_entropy(layer(token), self._label(name, clip, picture, slot), reduction="none")
+                    * mask
+                ).mean()
+                for layer, name, mask in readouts
+            ]
+        ).sum()
+        act = F.cross_entropy(self.posture(token), self._label("action", clip, picture, slot))
+        turned = F.mse_loss(self.turn(token), turn)
+        return {
+            "found": found * 2, "boxes": boxes, "pose": pose, "clothes": clothes * 0.5,
+            "turn": turned * 0.3, "posture": act * 0.1,
+        }  # fmt: skip
+
+    def _joints(
+        self, clip: NDArray[np.int64], t: NDArray[np.int64], picture: NDArray[np.int64],
+        slot: NDArray[np.int64],
+    ) -> Tensor:  # fmt: skip
+        """(N, joints, 2): joints right of and below the head's centre, in head heights."""
+        head = self.data.truth["head"][clip, t][picture, slot]
+        joints = self.data.truth["joints"][clip, t][picture, slot]
+        centre, height = head[:, :2] + head[:, 2:] / 2, head[:, 3]
+        aspect = np.array([self.spec.width / self.spec.height, 1.0], dtype=np.float32)
+        heads = (joints - centre[:, None]) * aspect / np.maximum(height, 1e-3)[:, None, None]
+        return torch.from_numpy(np.clip(heads, -10, 10).astype(np.float32))
+
+    def _label(
+        self, name: str, clip: NDArray[np.int64], picture: NDArray[np.int64], slot: NDArray[np.int64]
+    ) -> Tensor:
+        return torch.from_numpy(self.data.truth[name][clip][picture, slot].astype(np.int64))
+
+    def _scene(self, tokens: Tensor, clip: NDArray[np.int64]) -> dict[str, Tensor]:
+        pooled = tokens.mean(dim=1)
+        truth = self.data.truth
+        room = F.cross_entropy(self.room(pooled), torch.from_numpy(truth["room"][clip].astype(np.int64)))
+        night = F.binary_cross_entropy_with_logits(
+            self.night(pooled).squeeze(-1), torch.from_numpy(truth["night"][clip])
+        )
+        return {"room": room * 0.5, "night": night * 0.1}
