@@ -6,26 +6,38 @@ import re
 
 _LAYER = r"^qformer\.layers\.(\d+)\."
 _THERE = r"qformer.bert.encoder.layer.\1."
+
+
+def _of_attention(ours: str, theirs: str) -> tuple[tuple[str, str], ...]:
+    """Rules of one attention module; self- and cross-attention differ in its name alone."""
+    inside, routers = rf"{_LAYER}{ours}\.", f"{_THERE}{theirs}.self.router_alpha."
+    return (
+        (rf"{_LAYER}{ours}_norm\.", f"{_THERE}{theirs}.output.LayerNorm."),
+        (inside + r"out\.", f"{_THERE}{theirs}.output.dense."),
+        (inside + r"router\.router\.", f"{routers}router."),
+        (inside + r"router\.alpha\.", f"{routers}alpha_proj."),
+        (inside + r"(query|key|value)\.", rf"{_THERE}{theirs}.self.\2."),
+    )
+
+
+def _of_feed_forward(ours: str, suffix: str) -> tuple[tuple[str, str], ...]:
+    """Rules of one feed-forward; the queries' has a suffix, the text's has none."""
+    inside = rf"{_LAYER}{ours}\."
+    return (
+        (inside + r"fc1\.", f"{_THERE}intermediate{suffix}.dense."),
+        (inside + r"fc2\.", f"{_THERE}output{suffix}.dense."),
+        (inside + r"norm\.", f"{_THERE}output{suffix}.LayerNorm."),
+    )
+
+
 _RULES: tuple[tuple[str, str], ...] = (
     (r"^qformer\.words\.", "qformer.bert.embeddings.word_embeddings."),
     (r"^qformer\.positions\.", "qformer.bert.embeddings.position_embeddings."),
     (r"^qformer\.norm\.", "qformer.bert.embeddings.LayerNorm."),
-    (_LAYER + r"attention_norm\.", _THERE + "attention.output.LayerNorm."),
-    (_LAYER + r"cross_norm\.", _THERE + "crossattention.output.LayerNorm."),
-    (_LAYER + r"attention\.out\.", _THERE + "attention.output.dense."),
-    (_LAYER + r"cross\.out\.", _THERE + "crossattention.output.dense."),
-    (_LAYER + r"attention\.router\.router\.", _THERE + "attention.self.router_alpha.router."),
-    (_LAYER + r"attention\.router\.alpha\.", _THERE + "attention.self.router_alpha.alpha_proj."),
-    (_LAYER + r"cross\.router\.router\.", _THERE + "crossattention.self.router_alpha.router."),
-    (_LAYER + r"cross\.router\.alpha\.", _THERE + "crossattention.self.router_alpha.alpha_proj."),
-    (_LAYER + r"attention\.(query|key|value)\.", _THERE + r"attention.self.\2."),
-    (_LAYER + r"cross\.(query|key|value)\.", _THERE + r"crossattention.self.\2."),
-    (_LAYER + r"text\.fc1\.", _THERE + "intermediate.dense."),
-    (_LAYER + r"text\.fc2\.", _THERE + "output.dense."),
-    (_LAYER + r"text\.norm\.", _THERE + "output.LayerNorm."),
-    (_LAYER + r"query\.fc1\.", _THERE + "intermediate_query.dense."),
-    (_LAYER + r"query\.fc2\.", _THERE + "output_query.dense."),
-    (_LAYER + r"query\.norm\.", _THERE + "output_query.LayerNorm."),
+    *_of_attention("attention", "attention"),
+    *_of_attention("cross", "crossattention"),
+    *_of_feed_forward("text", ""),
+    *_of_feed_forward("query", "_query"),
 )
 
 
