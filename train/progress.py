@@ -8,19 +8,21 @@ from collections.abc import Callable, Mapping
 
 
 def bar(label: str) -> Callable[[int, int], None]:
-    """A function (done, total) that redraws one line on stderr, at most twice a second."""
+    """A function (done, total) that redraws a line on stderr, twice a second; a log gets one in 30 s."""
     began = last = time.monotonic()
+    live = sys.stderr.isatty()
+    pause, start = (0.5, "\r") if live else (30.0, "")
 
     def show(done: int, total: int) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last < 0.5 and done < total:
+        if now - last < pause and done < total:
             return
         last = now
         left = (now - began) / max(done, 1) * (total - done)
         filled = "#" * (24 * done // max(total, 1))
-        end = "\n" if done >= total else ""
-        sys.stderr.write(f"\r{label:<14} [{filled:<24}] {done}/{total}  {left:4.0f} s left {end}")
+        end = "\n" if done >= total or not live else ""
+        sys.stderr.write(f"{start}{label:<14} [{filled:<24}] {done}/{total}  {left:4.0f} s left {end}")
         sys.stderr.flush()
 
     return show

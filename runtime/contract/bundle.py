@@ -186,7 +186,9 @@ def calibration_to_json(calibration: Calibration) -> dict[str, Any]:
         "accept": calibration.accept,
         "reject": calibration.reject,
         "min_quality": calibration.min_quality,
+        "correlation": calibration.correlation,
         "domain_limit": None if limit == float("inf") else limit,
+        "descriptions": dict(calibration.descriptions),
     }
 
 
@@ -199,7 +201,9 @@ def calibration_from_json(data: Mapping[str, Any]) -> Calibration:
         accept=float(data["accept"]),
         reject=float(data["reject"]),
         min_quality=float(data["min_quality"]),
+        correlation=float(data.get("correlation", 1.0)),
         domain_limit=float("inf") if limit is None else float(limit),
+        descriptions={kind: float(least) for kind, least in data.get("descriptions", {}).items()},
     )
 
 

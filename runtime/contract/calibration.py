@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runtime.contract.dialogue import Verdict
 
 MAX_LLR = 12.0
+_LEAST_WEIGHT = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +21,15 @@ class SourceCalibration:
     Attributes:
         scale, bias, quality_scale: fitted on cross-session identities (Platt 1999).
         provenance: what it was fitted on, in words and counts.
+        nobody: evidence where nobody is found in view: ln of the share of those who are there, and could be
+            told, whom detection overlooks; 1 in 20 where it was not measured.
     """
 
     scale: float
     bias: float
     quality_scale: float = 0.0
     provenance: str = ""
+    nobody: float = -3.0
 
     def llr(self, score: float, quality: float) -> float:
         """Log-likelihood ratio of `present` against `absent` for a raw score and a quality in 0..1."""
@@ -42,7 +46,10 @@ class Calibration:
         prior: probability of presence before looking.
         accept, reject: `yes` at or above accept, `no` at or below reject, `unsure` between.
         min_quality: a person whose best view is below this quality (0..1) cannot be told.
+        correlation: of the errors of two windows of one clip, 0..1; see `pool`.
         domain_limit: largest distance of pooled scene tokens that still counts as the trained domain.
+        descriptions: by kind of question, how sure of its words (0..1) the language model must be to be
+            heard; a kind that is not here is never described.
     """
 
     sources: Mapping[str, SourceCalibration] = field(default_factory=dict)
@@ -50,7 +57,9 @@ class Calibration:
     accept: float = 0.9
     reject: float = 0.1
     min_quality: float = 0.25
+    correlation: float = 1.0
     domain_limit: float = math.inf
+    descriptions: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not (0 < self.prior < 1 and 0 <= self.reject < self.accept <= 1):
@@ -58,6 +67,22 @@ class Calibration:
                 f"0 < prior < 1 and 0 <= reject < accept <= 1 are needed, got prior {self.prior}, "
                 f"reject {self.reject}, accept {self.accept}"
             )
+        if not 0 <= self.correlation <= 1:
+            raise ValueError(f"0 <= correlation <= 1 is needed, got {self.correlation}")
+
+    def pool(self, llrs: Sequence[float], qualities: Sequence[float]) -> float:
+        """Log-likelihood ratio of several windows of one clip about one person.
+
+        Windows share light, clothes and view, so they do not add up: n equally good windows whose errors
+        correlate by r count as n / (1 + (n - 1) r) times their mean (equicorrelated normal scores). Clearer
+        windows weigh more; n is then Kish's effective number, (sum of weights)^2 / sum of squares (1965).
+
+        Args:
+            llrs: natural logarithms, one or more. qualities: of the view that each rests on, 0..1.
+        """
+        weights = [_LEAST_WEIGHT + quality for quality in qualities]
+        mean = sum(weight * llr for weight, llr in zip(weights, llrs, strict=True)) / sum(weights)
+        return max(-MAX_LLR, min(MAX_LLR, mean * pool_gain(effective(weights), self.correlation)))
 
     def probability(self, llr: float) -> float:
         """Posterior probability of presence, 0..1."""
@@ -69,3 +94,13 @@ class Calibration:
         if probability >= self.accept:
             return "yes"
         return "no" if probability <= self.reject else "unsure"
+
+
+def pool_gain(count: float, correlation: float) -> float:
+    """n / (1 + (n - 1) r): how much more than their mean n windows say whose errors correlate by r."""
+    return count / (1 + (count - 1) * correlation)
+
+
+def effective(weights: Sequence[float]) -> float:
+    """Kish's effective number: (sum of weights)^2 / sum of squares, 1 for one window."""
+    return sum(weights) ** 2 / sum(weight * weight for weight in weights)

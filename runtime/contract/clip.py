@@ -56,6 +56,14 @@ def window_indices(frame_count: int, fps: float, window_frames: int, window_fps:
     return [min(last, max(0, round(index * step))) for index in wanted]
 
 
+def window_starts(frame_count: int, window_frames: int) -> list[int]:
+    """First frames of windows that together cover a clip; where they do not fit, they overlap."""
+    if frame_count <= window_frames:
+        return [0]
+    count = -(-frame_count // window_frames)
+    return [round(index * (frame_count - window_frames) / (count - 1)) for index in range(count)]
+
+
 def even_indices(frame_count: int, wanted: int) -> list[int]:
     """`wanted` indices spread evenly over a clip: the middle of each of `wanted` equal parts."""
     return [min(frame_count - 1, int((i + 0.5) * frame_count / wanted)) for i in range(wanted)]

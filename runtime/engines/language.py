@@ -6,6 +6,7 @@ same for every question about one window and its subjects; its keys and values a
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,14 @@ class Vocabulary:
     special: Mapping[str, int]
     yes: int
     no: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """Words, and the probability of having chosen each of them, multiplied; 0..1, 1 for no words."""
+
+    text: str
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +122,7 @@ class LanguageModel:
         slots: Collection[int],
         max_tokens: int,
         check: Callable[[], None] = lambda: None,
-    ) -> str:
+    ) -> Spoken:
         """The most likely words, until the end token or `max_tokens`.
 
         Args:
@@ -129,17 +138,19 @@ class LanguageModel:
         ]
         state, logits = self._prefill(key, pieces, blocks)
         spoken: list[int] = []
+        surprise = 0.0
         while len(spoken) < max_tokens:
             check()
-            allowed = logits.copy()
+            allowed = logits.astype(np.float64)
             allowed[banned] = -np.inf
             best = int(np.argmax(allowed))
+            surprise += float(np.log(np.exp(allowed - allowed[best]).sum()))
             if best == EOS_ID:
                 break
             spoken.append(best)
             if len(spoken) < max_tokens:
                 state, logits = self._step(state, self._table[[best]])
-        return self._vocabulary.decode(spoken).strip()
+        return Spoken(self._vocabulary.decode(spoken).strip(), math.exp(-surprise))
 
     def _prefill(
         self, key: Hashable, pieces: Sequence[Piece], blocks: Mapping[BlockPiece, Floats]

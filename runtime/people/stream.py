@@ -24,6 +24,12 @@ EmbedHeads = Callable[[Floats], tuple[Floats, Floats, Floats]]
 """Crops float32 (N, 3, side, side), normalised, to embeddings (N, E), unit, qualities (N,), 0..1, and shifts
 (N, 3): the head's centre right of and below the crop's, in sides of the crop, and ln of its relative size."""
 
+SAME_HEAD_BELOW, OTHER_HEAD_ABOVE = 0.4, 0.55
+"""Cosine distances of head embeddings, measured on 1753 tracks of 1200 rendered clips of people unseen.
+
+Two halves of a track: 0.06 in the median, 0.24 for 95 %; two people of one clip: 1.00, and 0.43 for the most
+alike 1 %. From a view to the nearest earlier one of its track: 0.14 for 95 %, 0.43 for 99.5 %.
+"""
 SAME_FACE_BELOW = 0.42
 OTHER_FACE_ABOVE = 0.62
 _FACES_PER_TRACK = 4
@@ -46,7 +52,7 @@ def head_views(
         embed: the head encoder.
 
     Returns:
-        one view per person and frame, tracks linked within these frames.
+        one view per person and frame, one track number a person.
     """
     height, width = frames.shape[1:3]
     boxes = [find_people(cells, width, height, spec) for cells in people]
@@ -58,7 +64,7 @@ def head_views(
     _, _, shifts = embed(_crops(frames, found, heads, spec))
     heads = [corrected(head, shift, spec) for head, shift in zip(heads, shifts, strict=True)]
     embeddings, qualities, _ = embed(_crops(frames, found, heads, spec))
-    return [
+    views = [
         PersonView(
             frame=t,
             t_s=times_s[t],
@@ -71,6 +77,9 @@ def head_views(
         )
         for row, (t, n) in enumerate(found)
     ]
+    return join_tracks(
+        split_tracks(views, _cosine_distance, OTHER_HEAD_ABOVE), _cosine_distance, SAME_HEAD_BELOW
+    )
 
 
 def corrected(head: Box, shift: Floats, spec: PixelSpec) -> Box:
@@ -135,6 +144,10 @@ def face_views(
                 PersonView(index, times_s[index], track, box.head, box.body, embedding, face.quality, "face")
             )
     return join_tracks(split_tracks(views, face_distance, OTHER_FACE_ABOVE), face_distance, SAME_FACE_BELOW)
+
+
+def _cosine_distance(a: Floats, b: Floats) -> Floats:
+    return np.asarray(1.0 - a @ b.T, dtype=np.float32)
 
 
 def _person(face: Face) -> PersonBox:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,3 +66,22 @@ class PersonTokens:
     geom: NDArray[np.float32]
     valid: NDArray[np.float32]
     views: tuple[PersonView, ...]
+
+
+def views_within(
+    views: Sequence[PersonView], span: Sequence[int], fps: float
+) -> tuple[list[PersonView], tuple[int, ...]]:
+    """The views of one window of a clip, and the clip's track number of each of the window's tracks.
+
+    Args:
+        span: the window's frames, indices into the clip.
+
+    Returns:
+        views with `track` numbered from 0 and `t_s` counted from the window's first frame.
+    """
+    inside = [view for view in views if view.frame in span]
+    numbers = sorted({view.track for view in inside})
+    local = [
+        replace(view, track=numbers.index(view.track), t_s=span.index(view.frame) / fps) for view in inside
+    ]
+    return local, tuple(numbers)

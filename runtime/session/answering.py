@@ -14,7 +14,7 @@ from runtime.contract.prompt import (
     canonical_question,
     with_names,
 )
-from runtime.engines.language import LanguageModel
+from runtime.engines.language import LanguageModel, Spoken
 from runtime.session import words
 from runtime.session.decide import Findings, Judgement, Person, combine
 from runtime.session.evidence import evidence_of
@@ -25,7 +25,6 @@ from runtime.session.observe import Observation
 
 _MAX_TOKENS = 32
 _PERHAPS = 0.5
-MIN_DESCRIPTION_RIGHT = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +118,33 @@ def _about(looked: Looked, intent: Intent, names: Mapping[str, str], check: Call
         seen = words.named(intent.subject_ids, names)
         text = f"I see {seen} {place}, but I cannot tell more."
         return _Said("refusal", text, None, confidence, subjects, shown, refusal)
-    text = " ".join(_described(looked, intent, one, names, check) for one in judgements)
-    return _Said("description", text, "yes", confidence, subjects, shown)
+    return _describe(looked, intent, judgements, names, check, confidence)
+
+
+def _describe(
+    looked: Looked, intent: Intent, judgements: Sequence[Judgement], names: Mapping[str, str],
+    check: Callable[[], None], confidence: float | None,
+) -> _Said:  # fmt: skip
+    """Of each subject what the language model is sure enough of; of nobody: a refusal."""
+    least = looked.models.manifest.calibration.descriptions[intent.kind]
+    spoken = [_described(looked, intent, one, names, check) for one in judgements]
+    subjects = tuple(one.said for one in judgements)
+    shown = _shown(looked, intent.subject_ids)
+    unclear = [
+        one.said.subject_id for one, said in zip(judgements, spoken, strict=True) if said.confidence < least
+    ]
+    sentences = [said.text for said in spoken if said.confidence >= least]
+    if not unclear:
+        return _Said("description", " ".join(sentences), "yes", confidence, subjects, shown)
+    seen = f"I see {words.named(unclear, names)} {words.place_of(looked.footage.room)}"
+    text = " ".join([*sentences, f"{seen}, but I cannot tell more."])
+    reason = (
+        f"The model is {min(said.confidence for said in spoken):.0%} sure of the {intent.kind}, "
+        f"{least:.0%} is needed. Ask again when more of the person is in view."
+    )
+    if sentences:
+        return _Said("description", text, "yes", confidence, subjects, shown, reason)
+    return _Said("refusal", text, None, confidence, subjects, shown, reason)
 
 
 def _who(looked: Looked, names: Mapping[str, str]) -> _Said:
@@ -186,10 +210,7 @@ def _reason(looked: Looked, judgements: Sequence[Judgement], verdict: Verdict) -
 
 
 def _cannot_describe(looked: Looked, kind: Kind) -> str:
-    """Why the installed model cannot say this of this scene; empty: it can.
-
-    A kind of description is trusted only as far as the base's own evaluation, which travels in the manifest.
-    """
+    """Why the installed model cannot say this of this scene; empty: it may try."""
     if looked.observation.source == "face":
         return (
             "This scene is unlike those the installed model was trained on: here it can tell who is there, "
@@ -197,10 +218,9 @@ def _cannot_describe(looked: Looked, kind: Kind) -> str:
         )
     if looked.models.language is None:
         return "The installed bundle has no language model. Install one that has."
-    right = looked.models.manifest.evaluation.get("language", {}).get(f"{kind}_right")
-    if isinstance(right, float) and right < MIN_DESCRIPTION_RIGHT:
+    if kind not in looked.models.manifest.calibration.descriptions:
         return (
-            f"The installed base tells {kind} right in only {right:.0%} of its own tests. "
+            f"The installed base did not tell {kind} well enough in its own tests. "
             "Ask `is ... here`, or install a better base."
         )
     return ""
@@ -221,11 +241,11 @@ def _described(
     judgement: Judgement,
     names: Mapping[str, str],
     check: Callable[[], None],
-) -> str:
+) -> Spoken:
     """What the language model says of one subject, in the window that shows it best."""
     language, claim = looked.models.language, judgement.claim
     if not isinstance(language, LanguageModel) or claim is None:
-        return ""
+        return Spoken("", 0.0)
     check()
     one = next(one for one in looked.installed if one.adapter.subject_id == judgement.said.subject_id)
     window = looked.observation.windows[claim.window]
@@ -236,7 +256,7 @@ def _described(
         BlockPiece("soft", 0): one.adapter.arrays["soft_tokens"],
         BlockPiece("rows", 0): rows.subject,
     }
-    text = language.generate(
+    spoken = language.generate(
         (window.key, one.adapter.subject_id, one.sha256, TEMPLATE_VERSION),
         build_prompt(1, canonical_question(intent.kind, [0])),
         blocks,
@@ -244,4 +264,5 @@ def _described(
         max_tokens=_MAX_TOKENS,
         check=check,
     )
-    return with_names(text, {0: words.named([one.adapter.subject_id], names)})
+    text = with_names(spoken.text, {0: words.named([one.adapter.subject_id], names)})
+    return Spoken(text, spoken.confidence)

@@ -1,5 +1,7 @@
 """The truth rules: evidence to verdicts, unknown people and doubts. Pure; knows no engines and no files.
 
+Windows of one clip are looks at the same person under the same light: they count for little more than one.
+
 A person in view is one subject, or somebody else: per person the subjects share the probability with
 `somebody else`, so two subjects never both claim one person, and nobody is given the nearest name.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runtime.contract.calibration import Calibration
 from runtime.contract.dialogue import SubjectVerdict, Verdict
@@ -77,13 +79,13 @@ def decide(
 
     Args:
         views: everybody seen; `track` is the person's number.
-        claims: evidence; at most one matters per subject and person, the strongest.
+        claims: evidence; several per subject and person are pooled, clear views weighing more.
         able: every installed subject id, and whether its adapter has views of this source.
         compared: persons that were compared with the subjects at all.
         doubts: what is already known to hide people (a cut clip, no person detector); whole sentences.
         min_views: a person seen less often cannot be told apart.
     """
-    best = _strongest(claims)
+    best = _pooled(claims, calibration)
     shares = _shares(best, calibration)
     owners = _owners(views, shares, best, calibration)
     people = _people(views, best, shares, owners, compared, min_views, calibration)
@@ -95,7 +97,8 @@ def decide(
         subject_id: _judge(subject_id, able[subject_id], best, shares, owners, calibration, doubts)
         for subject_id in able
     }
-    return Findings(judgements, people, _count_unknown(people, views), tuple(doubts))
+    unknown = _count_unknown(people, views, shares, calibration)
+    return Findings(judgements, people, unknown, tuple(doubts))
 
 
 def combine(judgements: Sequence[Judgement]) -> Verdict:
@@ -106,13 +109,17 @@ def combine(judgements: Sequence[Judgement]) -> Verdict:
     return "yes" if all(verdict == "yes" for verdict in verdicts) else "unsure"
 
 
-def _strongest(claims: Sequence[Claim]) -> dict[tuple[str, int], Claim]:
-    best: dict[tuple[str, int], Claim] = {}
+def _pooled(claims: Sequence[Claim], calibration: Calibration) -> dict[tuple[str, int], Claim]:
+    """One claim per subject and person: the strongest one's view and window, the evidence of all."""
+    groups: dict[tuple[str, int], list[Claim]] = {}
     for claim in claims:
-        key = (claim.subject_id, claim.person)
-        if key not in best or claim.llr > best[key].llr:
-            best[key] = claim
-    return best
+        groups.setdefault((claim.subject_id, claim.person), []).append(claim)
+    pooled = {}
+    for key, group in groups.items():
+        qualities = [claim.view.quality if claim.view else 0.0 for claim in group]
+        llr = calibration.pool([claim.llr for claim in group], qualities)
+        pooled[key] = replace(max(group, key=lambda claim: claim.llr), llr=llr)
+    return pooled
 
 
 def _shares(best: Mapping[tuple[str, int], Claim], calibration: Calibration) -> dict[tuple[str, int], float]:
@@ -205,12 +212,47 @@ def _people(
     return tuple(people)
 
 
-def _count_unknown(people: Sequence[Person], views: Sequence[PersonView]) -> int:
-    """Clear strangers one by one; of those who cannot be told, as many as are in view at once."""
-    clear = sum(person.tellable and person.subject_id is None for person in people)
-    hidden = {person.number for person in people if not person.tellable and person.subject_id is None}
-    together: dict[int, set[int]] = {}
+def _count_unknown(
+    people: Sequence[Person],
+    views: Sequence[PersonView],
+    shares: Mapping[tuple[str, int], float],
+    calibration: Calibration,
+) -> int:
+    """Clear strangers one by one; of those who cannot be told, as many as are in view at once.
+
+    A glimpse of somebody who may be a member, never beside that member, is taken for that member: a track
+    that was lost and found again is not one person more.
+    """
+    frames: dict[int, set[int]] = {}
     for view in views:
-        if view.track in hidden:
-            together.setdefault(view.frame, set()).add(view.track)
-    return clear + max((len(numbers) for numbers in together.values()), default=0)
+        frames.setdefault(view.track, set()).add(view.frame)
+    clear, hidden = 0, set[int]()
+    for person in people:
+        if person.subject_id is not None or _may_be_known(person, people, frames, shares, calibration):
+            continue
+        if person.tellable:
+            clear += 1
+        else:
+            hidden.add(person.number)
+    together: dict[int, int] = {}
+    for number in hidden:
+        for frame in frames[number]:
+            together[frame] = together.get(frame, 0) + 1
+    return clear + max(together.values(), default=0)
+
+
+def _may_be_known(
+    person: Person,
+    people: Sequence[Person],
+    frames: Mapping[int, set[int]],
+    shares: Mapping[tuple[str, int], float],
+    calibration: Calibration,
+) -> bool:
+    """Whether this may be a second track of somebody who is known to be there."""
+    for other in people:
+        if other.subject_id is None or frames[other.number] & frames[person.number]:
+            continue
+        share = shares.get((other.subject_id, person.number))
+        if not person.tellable or (share is not None and calibration.verdict(share) != "no"):
+            return True
+    return False

@@ -71,7 +71,7 @@ def claims_of(
 ) -> list[Claim]:
     """Evidence for every installed subject that has views of this source; no claim for one that has none.
 
-    Of several windows or persons each gives its own claim: the best decides, the others only support it.
+    Of several windows or persons each gives its own claim.
     """
     source = observation.source
     able = [one.adapter for one in installed if len(one.adapter.views(source))]
@@ -143,13 +143,12 @@ def _bridge_claims(models: Models, window: Window, number: int, adapters: Sequen
     views = window.tokens.views
     claims = []
     for slot, adapter in enumerate(adapters):
-        view, person = None, NOBODY
-        if views:
-            view = views[int(np.argmax(outputs["match"][slot, : len(views)]))]
-            person = window.people[view.track]
-        quality = 0.0 if view is None else view.quality
-        llr = calibration.llr(float(outputs["presence"][slot]), quality)
-        claims.append(Claim(adapter.subject_id, person, llr, view, number))
+        if not views:
+            claims.append(Claim(adapter.subject_id, NOBODY, calibration.nobody, None, number))
+            continue
+        view = views[int(np.argmax(outputs["match"][slot, : len(views)]))]
+        llr = calibration.llr(float(outputs["presence"][slot]), view.quality)
+        claims.append(Claim(adapter.subject_id, window.people[view.track], llr, view, number))
     return claims
 
 

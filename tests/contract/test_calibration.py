@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.contract.bundle import calibration_from_json, calibration_to_json
 from runtime.contract.calibration import MAX_LLR, Calibration, SourceCalibration
 
 finite = st.floats(-1e6, 1e6)
@@ -74,3 +75,52 @@ def test_a_higher_probability_never_gets_a_lower_verdict(low: float, high: float
 def test_thresholds_that_cannot_decide_are_refused(prior: float, accept: float, reject: float) -> None:
     with pytest.raises(ValueError, match="prior"):
         Calibration(prior=prior, accept=accept, reject=reject)
+
+
+llrs = st.lists(st.tuples(st.floats(-12, 12), shares), min_size=1, max_size=6)
+
+
+@given(llrs, shares)
+def test_windows_never_say_less_than_their_mean_and_never_more_than_their_sum(
+    seen: list[tuple[float, float]], correlation: float
+) -> None:
+    values, qualities = [llr for llr, _ in seen], [quality for _, quality in seen]
+    pooled = Calibration(correlation=correlation).pool(values, qualities)
+    mean = Calibration(correlation=1.0).pool(values, qualities)
+    assert abs(pooled) <= MAX_LLR
+    assert min(values) - 1e-9 <= mean <= max(values) + 1e-9
+    assert min(MAX_LLR, abs(mean)) - 1e-9 <= abs(pooled) <= len(seen) * abs(mean) + 1e-9
+
+
+@given(st.floats(-12, 12), shares, shares)
+def test_one_window_speaks_for_itself(llr: float, quality: float, correlation: float) -> None:
+    assert Calibration(correlation=correlation).pool([llr], [quality]) == pytest.approx(llr)
+
+
+def test_windows_that_err_on_their_own_add_up_and_equal_ones_do_not() -> None:
+    assert Calibration(correlation=0.0).pool([2.0, 2.0], [0.5, 0.5]) == pytest.approx(4.0)
+    assert Calibration(correlation=1.0).pool([2.0, 2.0], [0.5, 0.5]) == pytest.approx(2.0)
+    assert Calibration(correlation=0.5).pool([2.0, 2.0], [0.5, 0.5]) == pytest.approx(2.0 * 2 / 1.5)
+
+
+@pytest.mark.parametrize("correlation", [-0.1, 1.1, math.nan])
+def test_a_correlation_outside_zero_to_one_is_refused(correlation: float) -> None:
+    with pytest.raises(ValueError, match="correlation"):
+        Calibration(correlation=correlation)
+
+
+def test_a_calibration_of_an_older_bundle_takes_the_mean_of_windows() -> None:
+    older = calibration_to_json(Calibration(correlation=0.5))
+    del older["correlation"]
+    assert calibration_from_json(older).correlation == 1.0
+
+
+def test_how_sure_a_description_must_be_travels_with_the_bundle() -> None:
+    rules = Calibration(descriptions={"action": 0.83}, correlation=0.7)
+    assert calibration_from_json(calibration_to_json(rules)) == rules
+
+
+def test_a_calibration_of_an_older_bundle_describes_nothing() -> None:
+    older = calibration_to_json(Calibration(descriptions={"action": 0.83}))
+    del older["descriptions"]
+    assert calibration_from_json(older).descriptions == {}

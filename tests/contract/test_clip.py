@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.contract.clip import Clip, even_indices, window_indices
+from runtime.contract.clip import Clip, even_indices, window_indices, window_starts
 from runtime.contract.errors import ContentError
 
 counts = st.integers(1, 5000)
@@ -94,3 +94,13 @@ def test_a_frame_rate_that_is_not_above_zero_is_refused(fps: float) -> None:
 
 def test_duration_follows_from_frames_and_rate() -> None:
     assert Clip(np.zeros((50, 2, 2, 3), dtype=np.uint8), 25.0).duration_s == 2.0
+
+
+@given(counts, windows)
+def test_windows_cover_a_whole_clip_with_as_few_as_can(count: int, length: int) -> None:
+    starts = window_starts(count, length)
+    covered = {frame for start in starts for frame in range(start, start + length)}
+    assert covered >= set(range(count))
+    assert starts == sorted(set(starts))
+    assert len(starts) == -(-count // length)
+    assert starts[-1] + length == max(count, length)

@@ -64,13 +64,19 @@ def write_clip(path: Path, frames: Sequence[NDArray[np.uint8]], fps: int = 4) ->
 
 
 def make_bundle(
-    root: Path, *, domain_limit: float = 0.1, leak: bool = False, with_language: bool = True
+    root: Path,
+    *,
+    domain_limit: float = 0.1,
+    leak: bool = False,
+    with_language: bool = True,
+    descriptions: Mapping[str, float] | None = None,
 ) -> Bundle:
     """Write a bundle into `root` and open it.
 
     Args:
         domain_limit: below 0 nothing is the trained domain: only faces count.
         leak: the bridge mixes subjects, which the canary must notice.
+        descriptions: as in `Calibration`; None: action and appearance at 0.5.
     """
     files: dict[str, tuple[bytes, str]] = {
         "vision/vision.onnx": (graphs.vision(), "vision"),
@@ -99,11 +105,16 @@ def make_bundle(
         golden({name: files[spec.path][0] for name, spec in specs.items()}),
         "golden",
     )
-    return write_bundle(root, files, specs, domain_limit)
+    rules = Calibration(
+        sources={"bridge": SourceCalibration(scale=1.0, bias=0.0, provenance="tiny graphs")},
+        domain_limit=domain_limit,
+        descriptions={"action": 0.5, "appearance": 0.5} if descriptions is None else descriptions,
+    )
+    return write_bundle(root, files, specs, rules)
 
 
 def write_bundle(
-    root: Path, files: Mapping[str, tuple[bytes, str]], specs: dict[str, EngineSpec], domain_limit: float
+    root: Path, files: Mapping[str, tuple[bytes, str]], specs: dict[str, EngineSpec], rules: Calibration
 ) -> Bundle:
     """Files and a manifest that fits them."""
     entries = []
@@ -119,10 +130,7 @@ def write_bundle(
         engines=specs,
         shapes={**SHAPES, "R": 4, "S": 8},
         pixels=PixelSpec(),
-        calibration=Calibration(
-            sources={"bridge": SourceCalibration(scale=1.0, bias=0.0, provenance="tiny graphs")},
-            domain_limit=domain_limit,
-        ),
+        calibration=rules,
     )
     (root / MANIFEST).write_bytes(manifest_to_json(manifest))
     return Bundle.open(root)

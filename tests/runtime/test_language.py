@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from runtime.contract.bundle import EngineSpec, TensorSpec
 from runtime.contract.errors import BundleError, DeadlineError
-from runtime.contract.prompt import BlockPiece, Piece, build_prompt, canonical_question
+from runtime.contract.prompt import SPECIAL_TOKENS, BlockPiece, Piece, build_prompt, canonical_question
 from runtime.engines.base import Array
 from runtime.engines.language import LanguageModel, load_vocabulary
 from runtime.engines.ort import CPU, OrtEngine
@@ -69,16 +70,26 @@ def blocks(presence: float = 0.0) -> dict[BlockPiece, NDArray[np.float32]]:
 
 
 def test_it_speaks_until_the_end_token() -> None:
-    assert language().generate("k", PROMPT, blocks(), slots=[0], max_tokens=20) == "<p1> is here ."
+    assert language().generate("k", PROMPT, blocks(), slots=[0], max_tokens=20).text == "<p1> is here ."
 
 
 def test_it_stops_at_the_token_limit() -> None:
-    assert language().generate("k", PROMPT, blocks(), slots=[0], max_tokens=2) == "<p1> is"
-    assert language().generate("k", PROMPT, blocks(), slots=[0], max_tokens=0) == ""
+    assert language().generate("k", PROMPT, blocks(), slots=[0], max_tokens=2).text == "<p1> is"
+    assert language().generate("k", PROMPT, blocks(), slots=[0], max_tokens=0).text == ""
+
+
+def test_how_sure_it_is_of_its_words_is_the_product_of_their_probabilities() -> None:
+    one = language().generate("k", PROMPT, blocks(), slots=[0], max_tokens=1).confidence
+    two = language().generate("k", PROMPT, blocks(), slots=[0], max_tokens=2).confidence
+    assert 0.5 < two < one < 1.0
+    assert language().generate("k", PROMPT, blocks(), slots=[0], max_tokens=0).confidence == 1.0
+    kept = len(VOCABULARY) - len(SPECIAL_TOKENS) + 2
+    first = math.exp(9) / (math.exp(9) + math.exp(5) + (kept - 2))
+    assert one == pytest.approx(first, rel=1e-2)
 
 
 def test_a_subject_without_evidence_is_never_spoken_of() -> None:
-    assert language().generate("k", PROMPT, blocks(), slots=[], max_tokens=20) == "somebody is here ."
+    assert language().generate("k", PROMPT, blocks(), slots=[], max_tokens=20).text == "somebody is here ."
 
 
 def test_yes_grows_with_the_subjects_rows() -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from runtime.contract.pixels import PixelSpec
 from runtime.people.stream import corrected, head_views
+from runtime.people.views import PersonView, views_within
 
 SPEC = PixelSpec()
 WIDTH, HEIGHT, CELLS = 384, 288, 48
@@ -85,3 +86,14 @@ def test_a_correction_never_leaves_the_neighbourhood_of_the_box(shift: list[floa
     side = 50 * SPEC.crop_margin
     assert abs(x + w / 2 - 120) <= 0.3 * side + 1e-6 and abs(y + h / 2 - 125) <= 0.3 * side + 1e-6
     assert math.exp(-0.5) - 1e-6 <= w / 40 <= math.exp(0.5) + 1e-6 and w / h == pytest.approx(0.8)
+
+
+def test_a_window_numbers_its_tracks_and_seconds_anew_and_remembers_the_clips() -> None:
+    box = (0.0, 0.0, 8.0, 8.0)
+    views = [
+        PersonView(frame, frame / 4, track, box, box, np.ones(1, np.float32), 0.8, "head")
+        for frame, track in ((3, 0), (4, 2), (5, 5), (5, 2), (9, 2))
+    ]
+    local, numbers = views_within(views, range(4, 8), 4.0)
+    assert numbers == (2, 5)
+    assert [(view.frame, view.track, view.t_s) for view in local] == [(4, 0, 0.0), (5, 1, 0.25), (5, 0, 0.25)]

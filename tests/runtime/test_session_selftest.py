@@ -29,7 +29,7 @@ def rebuilt(bundle: Bundle, root: Path, golden: dict[str, bytes]) -> Bundle:
     }
     files.update({path: (raw, "golden") for path, raw in golden.items()})
     engines: dict[str, EngineSpec] = bundle.manifest.engines
-    return write_bundle(root, files, engines, 0.1)
+    return write_bundle(root, files, engines, bundle.manifest.calibration)
 
 
 def test_a_sound_bundle_passes(bundle: Bundle) -> None:

@@ -121,7 +121,10 @@ def test_a_changed_engine_file_is_refused_at_load(bundle: Bundle, tmp_path: Path
     files = {entry.path: bundle.path(entry.path).read_bytes() for entry in bundle.manifest.files}
     roles = {entry.path: entry.role for entry in bundle.manifest.files}
     copy = write_bundle(
-        tmp_path, {path: (raw, roles[path]) for path, raw in files.items()}, bundle.manifest.engines, 0.1
+        tmp_path,
+        {path: (raw, roles[path]) for path, raw in files.items()},
+        bundle.manifest.engines,
+        bundle.manifest.calibration,
     )
     open_session(copy, RuntimeConfig(device="cpu", threads=1))
     raw = bytearray(files["vision/head.onnx"])

@@ -6,19 +6,21 @@ import numpy as np
 import pytest
 import torch
 
+from runtime.contract.calibration import Calibration, SourceCalibration
 from runtime.contract.pixels import PixelSpec
 from train.augment.questions import Fact
 from train.base.bridge_stage import BridgeStage, score_episodes
-from train.base.calibrate import Trial, calibrate, cllr
+from train.base.calibrate import calibrate, cllr, evidence, fit_correlation
 from train.base.config import WorldConfig
 from train.base.episodes import EpisodeMaker
 from train.base.features import Features, cache_features, domain_statistics
-from train.base.head_stage import equal_error, visible_traits
+from train.base.head_stage import equal_error, hidden_traits, visible_traits
+from train.base.held_out import Look, Trial
 from train.base.language_stage import LanguageStage, ask_all_kinds
 from train.base.tokens import build_tokenizer
 from train.base.world_data import WorldData, open_world, render_world, sample_people
 from train.model.pvchat import ModelConfig, PVChat, build_model
-from train.world.traits import HEAD_TRAITS, differing_traits, split_of
+from train.world.traits import HEAD_TRAITS, TRAITS, differing_traits, split_of
 
 CONFIG = WorldConfig(seed=9, identities=10, clips_each=3, held_out=4, processes=1)
 
@@ -79,12 +81,23 @@ def test_held_out_people_are_never_seen_beside_trained_ones(world: WorldData) ->
 
 def test_traits_count_as_visible_only_as_the_world_says() -> None:
     yaw, size = np.array([0.0, 170.0, 0.0], np.float32), np.array([60.0, 60.0, 60.0], np.float32)
-    shown = visible_traits(yaw, size, np.array([0.0, 0.0, 1.0], np.float32))
     column = {name: index for index, name in enumerate(HEAD_TRAITS)}
+    hidden = np.zeros((3, 2, len(HEAD_TRAITS)), dtype=bool)
+    shown = visible_traits(yaw, size, np.array([0.0, 0.0, 1.0], np.float32), hidden)
     assert shown[0].all()
     assert shown[1, column["glasses"]] == 0
     assert shown[2, column["skin_tone"]] == 0
     assert shown[2, column["glasses"]] == 1
+
+
+def test_a_trait_that_other_traits_hide_is_not_visible() -> None:
+    column = {name: index for index, name in enumerate(HEAD_TRAITS)}
+    bald = np.zeros((1, len(HEAD_TRAITS)), dtype=np.float32)
+    bald[0, column["hair_style"]] = TRAITS["hair_style"].values.index("bald")
+    zero, near = np.zeros(1, dtype=np.float32), np.full(1, 60.0, dtype=np.float32)
+    shown = visible_traits(zero, near, zero, hidden_traits(bald))
+    assert shown[0, column["hair_colour"]] == 0
+    assert shown[0, column["hair_style"]] == 1
 
 
 def test_an_episode_says_present_exactly_for_those_in_the_clip(world: WorldData, features: Features) -> None:
@@ -182,7 +195,7 @@ def test_pooled_tokens_of_the_trained_world_are_about_one_away(features: Feature
 def test_calibration_turns_separated_scores_into_confident_verdicts() -> None:
     rng = np.random.default_rng(0)
     trials = [
-        Trial(who, case, True, float(rng.normal(mean, 1.0)), 0.0, 0.6, 1.0)
+        Trial(who, case, True, (Look(float(rng.normal(mean, 1.0)), 0.6),), 0.0, 1.0)
         for who in range(200)
         for case, mean in (("present", 4.0), ("stranger", -4.0))
     ]
@@ -192,6 +205,44 @@ def test_calibration_turns_separated_scores_into_confident_verdicts() -> None:
     assert calibration.verdict(calibration.probability(source.llr(-4.0, 0.6))) == "no"
     assert figures["cllr"] < 0.1
     assert figures["stranger_yes"] <= 0.02
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.4, 0.9])
+def test_calibration_finds_how_far_the_windows_of_a_clip_agree(correlation: float) -> None:
+    rng = np.random.default_rng(5)
+    trials = []
+    for who in range(4000):
+        case, mean = (("present", 1.0), ("stranger", -1.0))[who // 2 % 2]
+        shared, own = rng.normal(0, correlation**0.5), rng.normal(0, (1 - correlation) ** 0.5, 4)
+        trials.append(Trial(who, case, True, tuple(Look(mean + shared + one, 0.6) for one in own), 0.0, 1.0))
+    exact = SourceCalibration(scale=2.0, bias=0.0)  # of two normals at +1 and -1 with variance 1
+    assert fit_correlation(trials, exact) == pytest.approx(correlation, abs=0.12)
+
+
+def test_finding_nobody_weighs_as_much_as_people_are_rarely_overlooked() -> None:
+    rng = np.random.default_rng(0)
+
+    def looks(mean: float) -> tuple[Look, ...]:
+        overlooked = rng.random() < 0.1
+        return () if overlooked else (Look(float(rng.normal(mean, 1.0)), 0.6),)
+
+    trials = [
+        Trial(who, case, True, looks(mean), 0.0, 1.0)
+        for who in range(400)
+        for case, mean in (("present", 4.0), ("stranger", -4.0))
+    ]
+    calibration, figures = calibrate(trials)
+    assert calibration.sources["bridge"].nobody == pytest.approx(np.log(0.1), abs=0.5)
+    assert figures["nobody_found"] > 0
+    assert evidence([Trial(0, "present", True, (), 0.0, 1.0)], calibration) == pytest.approx(
+        [calibration.sources["bridge"].nobody]
+    )
+
+
+def test_a_clip_is_calibrated_as_the_box_pools_it() -> None:
+    rules = Calibration(sources={"bridge": SourceCalibration(1.0, 0.0)}, correlation=0.5)
+    trial = Trial(0, "present", True, (Look(2.0, 0.5), Look(2.0, 0.5)), 0.0, 1.0)
+    assert evidence([trial], rules) == pytest.approx([2.0 * 2 / 1.5])
 
 
 def test_cllr_is_one_without_information_and_zero_with_all() -> None:

@@ -2,63 +2,93 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import torch
 
 from train.model.tracks import TrackMotion, same_track
 
-FRAMES, WIDTH = 8, 6
+FRAMES, WIDTH, GEOM = 8, 6, 12
 
 
-def scene(seed: int = 0) -> tuple[TrackMotion, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Two tracks over four frames each, then an empty place: module, features, same, when."""
+@dataclass(frozen=True)
+class Scene:
+    """Two tracks over four frames each, then an empty place, and a module that reads them."""
+
+    module: TrackMotion
+    tokens: torch.Tensor
+    geom: torch.Tensor
+    same: torch.Tensor
+    when: torch.Tensor
+
+    def read(self) -> torch.Tensor:
+        out: torch.Tensor = self.module(self.tokens, self.geom, self.same, self.when)
+        return out[0]
+
+
+def scene(seed: int = 0) -> Scene:
     torch.manual_seed(seed)
     track = torch.tensor([[0, 0, 0, 0, 1, 1, 1, 1, 0]]) / 8
     valid = torch.tensor([[1.0] * 8 + [0.0]])
     frame = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3, 0])
     when = torch.nn.functional.one_hot(frame, FRAMES).float()[None]
-    return TrackMotion(WIDTH, FRAMES, 5), torch.randn(1, 9, WIDTH), same_track(track, valid), when
+    geom = torch.rand(1, 9, GEOM) + 0.1
+    module = TrackMotion(WIDTH, 7, GEOM, FRAMES, 5)
+    return Scene(module, torch.randn(1, 9, WIDTH), geom, same_track(track, valid), when)
 
 
 @torch.no_grad()
 def test_every_token_of_a_track_gets_the_same_and_other_tracks_something_else() -> None:
-    module, features, same, when = scene()
-    out = module(features, same, when)
-    assert torch.allclose(out[0, 0], out[0, 3], atol=1e-6)
-    assert not torch.allclose(out[0, 0], out[0, 4], atol=1e-3)
+    out = scene().read()
+    assert torch.allclose(out[0], out[3], atol=1e-6)
+    assert not torch.allclose(out[0], out[4], atol=1e-3)
 
 
 @torch.no_grad()
 def test_what_another_track_does_changes_nothing() -> None:
-    module, features, same, when = scene()
-    other = features.clone()
-    other[0, 4:8] += 1
-    assert torch.equal(module(features, same, when)[0, :4], module(other, same, when)[0, :4])
+    here = scene()
+    tokens, geom = here.tokens.clone(), here.geom.clone()
+    tokens[0, 4:8] += 1
+    geom[0, 4:8] *= 2
+    assert torch.equal(here.read()[:4], replace(here, tokens=tokens, geom=geom).read()[:4])
 
 
 @torch.no_grad()
 def test_the_order_of_the_moments_matters() -> None:
-    module, features, same, when = scene()
-    backwards = features.clone()
-    backwards[0, :4] = features[0, :4].flip(0)
-    assert not torch.allclose(
-        module(features, same, when)[0, 0], module(backwards, same, when)[0, 0], atol=1e-3
-    )
+    here = scene()
+    backwards = here.tokens.clone()
+    backwards[0, :4] = here.tokens[0, :4].flip(0)
+    assert not torch.allclose(here.read()[0], replace(here, tokens=backwards).read()[0], atol=1e-3)
 
 
 @torch.no_grad()
 def test_a_place_without_a_person_is_no_part_of_a_track() -> None:
-    module, features, same, when = scene()
-    noisy = features.clone()
-    noisy[0, 8] = 100.0
-    assert torch.equal(module(features, same, when)[0, :8], module(noisy, same, when)[0, :8])
+    here = scene()
+    tokens, geom = here.tokens.clone(), here.geom.clone()
+    tokens[0, 8], geom[0, 8] = 100.0, 100.0
+    assert torch.equal(replace(here, tokens=tokens, geom=geom).read()[:8], here.read()[:8])
 
 
 @torch.no_grad()
-def test_a_moment_that_was_not_seen_is_told_from_one_of_zeros() -> None:
-    module, features, same, when = scene()
-    module.features.bias.zero_()
-    zeros = features.clone()
-    zeros[0, 3] = 0.0
-    unseen = same.clone()
+def test_a_moment_that_was_not_seen_is_told_from_a_moment_without_features() -> None:
+    here = scene()
+    here.module.features.weight.zero_()
+    here.module.features.bias.zero_()
+    here.module.mean.weight.zero_()
+    unseen = here.same.clone()
     unseen[0, :, 3] = 0.0
-    assert not torch.allclose(module(zeros, same, when)[0, 0], module(zeros, unseen, when)[0, 0], atol=1e-4)
+    assert not torch.allclose(here.read()[0], replace(here, same=unseen).read()[0], atol=1e-4)
+
+
+@torch.no_grad()
+def test_moving_through_the_picture_is_measured_in_heads() -> None:
+    """The same walk seen twice as large, in the same part of the picture, moves as many heads."""
+    here = scene()
+    small = here.geom.clone()
+    small[..., :2], small[..., 2:4] = torch.linspace(-0.1, 0.1, 9)[None, :, None], 0.05
+    large = small.clone()
+    large[..., :4] *= 2
+    here.module.features.weight[:, : 7 + GEOM] = 0.0
+    near, far = replace(here, geom=large).read(), replace(here, geom=small).read()
+    assert torch.allclose(near, far, atol=1e-6)
+    assert not torch.allclose(far, replace(here, geom=torch.ones_like(small)).read(), atol=1e-4)

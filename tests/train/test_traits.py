@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 import torch
@@ -13,47 +14,82 @@ from train.base.trait_readout import TRAIT_SIZES, readout_loss
 from train.model.bridge import BridgeConfig
 from train.model.traits import TraitEvidence
 
-SIZES = (2, 4)
+SIZES = (2, 4, 3, 5, 2, 6)
+STARTS = (0, 2, 6, 9, 14, 16)
 
 
-def reader() -> TraitEvidence:
-    """Embeddings are the logits themselves: the first two numbers one trait, the other four another."""
-    evidence = TraitEvidence(6, SIZES)
+def reader(misread: float = -6.0) -> TraitEvidence:
+    """Embeddings are the logits themselves; `misread` is the logit of how often a trait is misread."""
+    evidence = TraitEvidence(sum(SIZES), SIZES)
     with torch.no_grad():
-        evidence.read.weight.copy_(torch.eye(6))
+        evidence.read.weight.copy_(torch.eye(sum(SIZES)))
         evidence.read.bias.zero_()
-        evidence.weights.fill_(1.0)
+        evidence.misread.fill_(misread)
     return evidence
 
 
-def person(first: int, second: int, sure: float = 50.0) -> torch.Tensor:
-    logits = torch.zeros(1, 1, 6)
-    logits[..., first] = sure
-    logits[..., 2 + second] = sure
+def person(*values: int | None, sure: float = 50.0) -> torch.Tensor:
+    """Somebody with these values of the traits; None: cannot be read."""
+    logits = torch.zeros(1, 1, sum(SIZES))
+    for start, value in zip(STARTS, values, strict=True):
+        if value is not None:
+            logits[..., start + value] = sure
     return logits
 
 
+def enumerated(evidence: TraitEvidence, a: torch.Tensor, b: torch.Tensor) -> float:
+    """The same by going through every set of one to five differing traits."""
+    same, other = [], []
+    for size, missed, left, right in zip(
+        SIZES,
+        torch.sigmoid(evidence.misread).tolist(),
+        torch.split(a, list(SIZES), -1),
+        torch.split(b, list(SIZES), -1),
+        strict=True,
+    ):
+        overlap = float((left.softmax(-1) * right.softmax(-1)).sum())
+        overlap = (1 - missed) * overlap + missed / size
+        same.append(size * overlap)
+        other.append(size / (size - 1) * (1 - overlap))
+    kin = float(torch.sigmoid(evidence.kin))
+    groups = range(len(SIZES))
+    alike = 0.0
+    for count in range(1, 6):
+        sets = list(combinations(groups, count))
+        alike += sum(math.prod(other[i] if i in chosen else same[i] for i in groups) for chosen in sets) / (
+            5 * len(sets)
+        )
+    return math.log(math.prod(same)) - math.log((1 - kin) + kin * alike)
+
+
 @torch.no_grad()
-def test_agreement_counts_as_much_as_it_is_rare() -> None:
-    same = reader()(person(0, 3), person(0, 3))
-    assert float(same) == pytest.approx(math.log(2) + math.log(4), abs=1e-4)
+@pytest.mark.parametrize("seed", range(5))
+def test_evidence_is_that_of_going_through_every_set_of_differing_traits(seed: int) -> None:
+    torch.manual_seed(seed)
+    a, b = 3 * torch.randn(1, 1, sum(SIZES)), 3 * torch.randn(1, 1, sum(SIZES))
+    evidence = reader(-2.0)
+    assert float(evidence(a, b)) == pytest.approx(enumerated(evidence, a, b), abs=1e-4)
 
 
 @torch.no_grad()
 def test_one_clear_difference_outweighs_the_likenesses() -> None:
-    assert float(reader()(person(0, 3), person(1, 3))) < -2.0
+    me = person(0, 3, 1, 4, 1, 5)
+    assert float(reader()(me, me)) > 2.0
+    assert float(reader()(me, person(0, 3, 2, 4, 1, 5))) < -1.0
 
 
 @torch.no_grad()
-def test_a_trait_that_cannot_be_read_counts_for_nothing() -> None:
-    unknown = person(0, 3)
-    unknown[..., 2:] = 0.0
-    assert float(reader()(person(0, 1), unknown)) == pytest.approx(math.log(2), abs=1e-4)
+def test_the_fewer_traits_can_be_read_the_less_their_likeness_proves() -> None:
+    me = person(0, 3, 1, 4, 1, 5)
+    views = [me, person(0, 3, 1, None, 1, 5), person(0, 3, None, None, 1, 5), person(*[None] * 6)]
+    proof = [float(reader()(me, view)) for view in views]
+    assert proof == sorted(proof, reverse=True)
+    assert proof[-1] == pytest.approx(0.0, abs=1e-4)
 
 
 @torch.no_grad()
 def test_evidence_is_the_same_from_both_sides() -> None:
-    a, b = torch.randn(1, 1, 6), torch.randn(1, 1, 6)
+    a, b = torch.randn(1, 1, sum(SIZES)), torch.randn(1, 1, sum(SIZES))
     evidence = reader()
     assert float(evidence(a, b)) == pytest.approx(float(evidence(b, a)), abs=1e-6)
 
@@ -63,7 +99,7 @@ def test_faces_are_not_judged_by_the_traits_of_rendered_heads() -> None:
     bridge, inputs = random_bridge(BridgeConfig()), random_inputs(BridgeConfig())
     inputs.geom[..., 8], inputs.geom[..., 9] = 0.0, 1.0
     before = bridge(inputs).presence
-    bridge.traits.weights.fill_(7.0)
+    bridge.traits.sharpness.fill_(7.0)
     assert torch.equal(bridge(inputs).presence, before)
     heads = replace(inputs, geom=inputs.geom.clone())
     heads.geom[..., 8] = 1.0

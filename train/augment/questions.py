@@ -122,7 +122,8 @@ def make_qa(
 
     Args:
         slots: whom to ask about: 1 to 3 for existence, exactly 1 for the other kinds.
-        canonical_share: how often, 0..1, the question is in the wording that the runtime uses.
+        canonical_share: how often, 0..1, the question is in the wording that the runtime uses. Such a
+            question has one wording of its answer: the answer's probability is that of what it claims.
 
     Raises:
         UsageError: a kind that the language model is never asked, or slots that the facts lack.
@@ -135,9 +136,8 @@ def make_qa(
         key, fields, target = _description(kind, asked[0])
         question_key = f"{kind}.question"
     if rng.random() < canonical_share:
-        question = canonical_question(kind, slots)
-    else:
-        question = _pick(rng, question_key, split).format(**fields)
+        return QA(canonical_question(kind, slots), BANK[key][0].format(**fields), kind, tuple(slots), target)
+    question = _pick(rng, question_key, split).format(**fields)
     answer = _pick(rng, key, split).format(**fields)
     return QA(question, answer, kind, tuple(slots), target)
 

@@ -2,6 +2,7 @@
 
 Presence is learned as a log-likelihood ratio (binary cross-entropy at equal priors); linear read-outs of
 single rows make the rows hold what a description needs. ReMoH's SPR and HAE keep the routed heads half busy.
+Before all that the person tokens alone learn to tell what their track shows (`token_loss`).
 """
 
 from __future__ import annotations
@@ -38,24 +39,26 @@ def enrol_subjects(enrol: Enrol, episode: Episode) -> tuple[Tensor, Tensor, Tens
 
 def run_bridge(bridge: Bridge, episode: Episode, queries: Tensor) -> BridgeOutputs:
     """The bridge over an episode, low-rank changes at zero."""
+    out: BridgeOutputs = bridge(_inputs(bridge, episode, queries))
+    return out
+
+
+def _inputs(bridge: Bridge, episode: Episode, queries: Tensor) -> BridgeInputs:
     batch, subjects = episode.present.shape
     config = bridge.config
     delta = (batch, subjects, config.layers)
-    out: BridgeOutputs = bridge(
-        BridgeInputs(
-            scene=episode.scene,
-            scene_valid=episode.scene_valid,
-            embed=episode.embed,
-            geom=episode.geom,
-            valid=episode.valid,
-            queries=queries,
-            templates=episode.templates,
-            subject_valid=torch.ones(batch, subjects),
-            delta_a=torch.zeros(*delta, config.dim, config.rank),
-            delta_b=torch.zeros(*delta, config.rank, config.dim),
-        )
+    return BridgeInputs(
+        scene=episode.scene,
+        scene_valid=episode.scene_valid,
+        embed=episode.embed,
+        geom=episode.geom,
+        valid=episode.valid,
+        queries=queries,
+        templates=episode.templates,
+        subject_valid=torch.ones(batch, subjects),
+        delta_a=torch.zeros(*delta, config.dim, config.rank),
+        delta_b=torch.zeros(*delta, config.rank, config.dim),
     )
-    return out
 
 
 class BridgeStage(nn.Module):
@@ -80,6 +83,18 @@ class BridgeStage(nn.Module):
             **self.presence_loss(out, episode),
             **self.fact_loss(out, episode),
             **self.routing(out.scores),
+        }
+
+    def token_loss(self, step: int) -> dict[str, Tensor]:
+        """Losses of step `step` of the person tokens alone: no subject and no attention."""
+        rng = np.random.default_rng((self.seed, 29, step))
+        episode = self.maker.draw(rng, self.batch, 1)
+        none = torch.zeros(self.batch, 1, self.bridge.config.queries, self.bridge.config.dim)
+        person, _ = self.bridge.tokens(_inputs(self.bridge, episode, none))
+        return {
+            name: _entropy(readout(person), episode.token_facts[..., index])
+            for index, (name, readout) in enumerate(zip(FACTS, self.token_readouts, strict=True))
+            if name != "room"
         }
 
     def presence_loss(self, out: BridgeOutputs, episode: Episode) -> dict[str, Tensor]:
@@ -116,7 +131,8 @@ def score_episodes(stage: BridgeStage, maker: EpisodeMaker, *, batches: int, see
     The plain baseline is the best track's cosine with the template at its best threshold, same episodes.
     """
     stage.eval()
-    right = {name: [0, 0] for name in FACTS}
+    names = [*FACTS, *(f"{name}_of_tokens" for name in FACTS)]
+    right = {name: [0, 0] for name in names}
     scores, plain, labels = [], [], []
     for index in range(batches):
         episode = maker.draw(np.random.default_rng((seed, 31, index)), 64, stage.subjects)
@@ -128,15 +144,20 @@ def score_episodes(stage: BridgeStage, maker: EpisodeMaker, *, batches: int, see
         scores.append(out.presence[told])
         plain.append(best[told])
         labels.append(episode.present[told])
-        for column, (name, readout) in enumerate(zip(FACTS, stage.readouts, strict=True)):
-            wanted = episode.facts[..., column]
-            guess = readout(out.hidden[:, :, column]).argmax(dim=-1)
-            right[name][0] += int(((guess == wanted) & (wanted >= 0)).sum())
-            right[name][1] += int((wanted >= 0).sum())
+        for column, name in enumerate(FACTS):
+            row, token = stage.readouts[column], stage.token_readouts[column]
+            _count(right[name], row(out.hidden[:, :, column]), episode.facts[..., column])
+            _count(right[f"{name}_of_tokens"], token(out.person), episode.token_facts[..., column])
     stage.train()
     present = torch.cat(labels).numpy() > 0
     return {
         "presence": best_accuracy(torch.cat(scores).numpy(), present),
         "plain_cosine": best_accuracy(torch.cat(plain).numpy(), present),
-        **{name: hit / max(1, count) for name, (hit, count) in right.items()},
+        **{name: hit / count for name, (hit, count) in right.items() if count},
     }
+
+
+def _count(right: list[int], logits: Tensor, wanted: Tensor) -> None:
+    """Count hits of logits (B, N, classes) among the facts `wanted` (B, N) that are known, and these."""
+    right[0] += int(((logits.argmax(dim=-1) == wanted) & (wanted >= 0)).sum())
+    right[1] += int((wanted >= 0).sum())

@@ -66,6 +66,7 @@ class BaseConfig:
 
     Attributes:
         head, vision: supervised pretraining of the encoders (not part of the paper's recipe).
+        tracks: the person tokens of the bridge alone.
         bridge: episodes of one to three enrolled people on frozen tokens.
         language: questions and answers; bridge and language model together.
         token_only: share of bridge episodes with scene tokens dropped and identity tokens simulated.
@@ -75,6 +76,7 @@ class BaseConfig:
 
     head: StageConfig
     vision: StageConfig
+    tracks: StageConfig
     bridge: StageConfig
     language: StageConfig
     world: WorldConfig = field(default_factory=WorldConfig)

@@ -16,6 +16,9 @@ from train.base.head_stage import embed_crops
 from train.base.world_data import WorldData
 from train.model.head import HeadEncoder
 from train.model.vision import VisionEncoder
+from train.precision import mixed
+
+_CLIPS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,16 @@ def cache_tokens(
     out = open_memmap(
         folder / "tokens.part", mode="w+", dtype=np.float16, shape=(clips, frames, cells, vision.config.dim)
     )
+    vision.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with torch.no_grad():
-        for start in range(0, clips, 16):
-            part = data.frames[start : start + 16].astype(np.float32)
-            pixels = normalise(part.reshape(-1, *part.shape[2:]), spec)
-            with torch.autocast("cpu", torch.bfloat16):
-                tokens = vision.tokens(torch.from_numpy(pixels)).float()
-            out[start : start + 16] = tokens.half().numpy().reshape(len(part), frames, cells, -1)
-            progress("scene tokens", min(start + 16, clips), clips)
+        for start in range(0, clips, _CLIPS_AT_ONCE):
+            part = data.frames[start : start + _CLIPS_AT_ONCE].astype(np.float32)
+            pixels = torch.from_numpy(normalise(part.reshape(-1, *part.shape[2:]), spec))
+            with mixed():
+                tokens = vision.tokens(pixels.contiguous(memory_format=torch.channels_last)).float()
+            rows = tokens.half().numpy().reshape(len(part), frames, cells, -1)
+            out[start : start + _CLIPS_AT_ONCE] = rows
+            progress("scene tokens", start + len(part), clips)
     out.flush()
     (folder / "tokens.part").replace(folder / "tokens.npy")
 

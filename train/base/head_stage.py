@@ -18,7 +18,9 @@ from runtime.contract.pixels import PixelSpec, normalise
 from train.base.head_data import MIN_SEEN, HeadData
 from train.base.world_data import WIDE, WorldData
 from train.model.head import HeadEncoder
-from train.world.traits import HEAD_TRAITS, TRAITS
+from train.precision import mixed
+from train.world.sight import hidden_by_looks
+from train.world.traits import HEAD_TRAITS, TRAITS, Identity
 
 FACE_TURNED_DEG = 100.0
 _SCALE = 24.0
@@ -28,14 +30,43 @@ _COARSE_SHARE = 0.4
 _SAME_WEIGHT, _LOCATE_WEIGHT = 0.3, 5.0
 
 
+def hidden_traits(values: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """bool (N, 2, head traits), by day and by night: where other traits hide one (no hair has no colour).
+
+    Args:
+        values: (N, head traits), numbers of the values as in the rendered sets.
+    """
+    people = [
+        Identity(
+            **{name: TRAITS[name].values[int(v)] for name, v in zip(HEAD_TRAITS, row, strict=True)},
+            height_cm=170.0, build="average", manner="relaxed",
+        )
+        for row in values
+    ]  # fmt: skip
+    return np.asarray(
+        [
+            [[hidden_by_looks(name, who, night) for name in HEAD_TRAITS] for night in (False, True)]
+            for who in people
+        ]
+    )
+
+
 def visible_traits(
-    yaw_deg: NDArray[np.float32], head_px: NDArray[np.float32], night: NDArray[np.float32]
+    yaw_deg: NDArray[np.float32],
+    head_px: NDArray[np.float32],
+    night: NDArray[np.float32],
+    hidden: NDArray[np.bool_],
 ) -> NDArray[np.float32]:
-    """float32 (N, head traits): 1 where a trait can be told from a crop, by the world's own table."""
+    """float32 (N, head traits): 1 where a trait can be told from a crop, by the world's own table.
+
+    Args:
+        yaw_deg, head_px, night: (N,). hidden: (N, 2, head traits), see `hidden_traits`.
+    """
     columns = []
-    for name in HEAD_TRAITS:
+    for index, name in enumerate(HEAD_TRAITS):
         trait = TRAITS[name]
         shown = head_px >= trait.min_head_px
+        shown = shown & ~np.where(night > 0.5, hidden[:, 1, index], hidden[:, 0, index])
         shown = shown & (np.abs(yaw_deg) <= trait.max_yaw_deg)
         if trait.needs_colour:
             shown = shown & (night < 0.5)
@@ -50,6 +81,7 @@ class HeadStage(nn.Module):
         super().__init__()
         self.encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.families, self.seed, self.data = batch // 4, seed, data
+        self.hidden = hidden_traits(data.truth["traits"])
         sizes = [len(TRAITS[name].values) for name in HEAD_TRAITS]
         self.traits = nn.ModuleList(nn.Linear(encoder.config.dim, size) for size in sizes)
         self.spec = PixelSpec()
@@ -64,10 +96,11 @@ class HeadStage(nn.Module):
         yaw, head_px, night, seen = (
             truth[name][people].T.reshape(-1) for name in ("yaw", "head_px", "night", "seen")
         )
-        shown = visible_traits(yaw, head_px, night) * (seen > MIN_SEEN)[:, None]
+        hidden = np.tile(self.hidden[people], (2, 1, 1))
+        shown = visible_traits(yaw, head_px, night, hidden) * (seen > MIN_SEEN)[:, None]
         wanted_quality = torch.from_numpy(shown.mean(axis=1) * seen)
         pixels, told = self._cut(self.data.crops[people], rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed():
             maps = self.encoder.trunk_features(pixels.contiguous(memory_format=torch.channels_last)).float()
         flat = maps.flatten(1)
         embedding = F.normalize(self.encoder.embed(flat), dim=-1)
@@ -188,7 +221,7 @@ def embed_crops(
     for start in range(0, len(wide), 512):
         part = torch.from_numpy(normalise(wide[start : start + 512].astype(np.float32), spec))
         shift, scale = inexact(rng, len(part), _COARSE)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed():
             _, _, told = encoder(cut(part, shift, scale, spec.crop))
             embedding, quality, _ = encoder(cut(part, *corrected(shift, scale, told.float()), spec.crop))
         embeddings.append(F.normalize(embedding.float(), dim=-1).numpy())

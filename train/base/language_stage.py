@@ -22,11 +22,12 @@ from train.base.bridge_stage import BridgeStage, enrol_subjects, run_bridge
 from train.base.episodes import Episode
 from train.base.world_data import ACTION_NAMES, COLOUR_NAMES
 from train.model.bridge import BridgeOutputs
+from train.precision import mixed
 from train.world.palette import BOTTOM_COLOURS
 from train.world.script import BOTTOM_KINDS, ROOM_KINDS, TOP_KINDS
 
 _SUBJECT_SHARES = (0.7, 0.2, 0.1)
-_CANONICAL_SHARE = 0.75
+_CANONICAL_SHARE = 0.85
 _DESCRIBE_PRESENT = 0.8
 
 
@@ -38,6 +39,14 @@ class Words:
     rows: Tensor
     soft: Tensor
     token: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer, and the probability of having chosen each of its words, multiplied; 0..1."""
+
+    text: str
+    confidence: float
 
 
 def prefix_embeddings(language: MistralForCausalLM, tokenizer: Tokenizer, words: Words) -> Tensor:
@@ -128,7 +137,7 @@ class LanguageStage(nn.Module):
         """
         each = len(questions_each[0])
         words = Words(out.base_rows, out.subject_rows, soft, token)
-        prefix = prefix_embeddings(self.language, self.tokenizer, words).repeat_interleave(each, dim=0)
+        prefix = prefix_embeddings(self.language, self.tokenizer, words)
         weight = weight.repeat_interleave(each)
         asked = [qa for questions in questions_each for qa in questions]
         subjects = soft.shape[1]
@@ -143,10 +152,11 @@ class LanguageStage(nn.Module):
             if weight[row] > 0 or asked[row].kind == "existence":
                 labels[row, len(question) : end] = torch.tensor(answer)
         text = self.language.get_input_embeddings()(ids)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = self.language(inputs_embeds=torch.cat([prefix, text], dim=1), use_cache=False).logits
-        said = logits[:, prefix.shape[1] - 1 : -1].float()
-        return F.cross_entropy(said.flatten(0, 1), labels.flatten(), ignore_index=-100)
+        with mixed():
+            past = self.language.model(inputs_embeds=prefix, use_cache=True).past_key_values
+            past.batch_repeat_interleave(each)
+            said = self.language(inputs_embeds=text, past_key_values=past, use_cache=True).logits.float()
+        return F.cross_entropy(said[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
 
     def facts(self, episode: Episode, row: int) -> list[Fact]:
         """What is true in one window, as the question bank wants it."""
@@ -169,21 +179,26 @@ class LanguageStage(nn.Module):
         return facts
 
     @torch.no_grad()
-    def generate(self, words: Words, question: str, limit: int = 32) -> list[str]:
+    def generate(self, words: Words, question: str, limit: int = 32) -> list[Said]:
         """Greedy answers to one question about each of the B windows."""
         table = self.language.get_input_embeddings()
         ids = _ids(self.tokenizer, question_text(words.rows.shape[1], question))
         prefix = prefix_embeddings(self.language, self.tokenizer, words)
         inputs = torch.cat([prefix, table(torch.tensor([ids])).expand(len(prefix), -1, -1)], dim=1)
         past, said = None, torch.zeros(len(prefix), 0, dtype=torch.long)
+        sure, speaking = torch.zeros(len(prefix)), torch.ones(len(prefix), dtype=torch.bool)
         for _ in range(limit):
             out = self.language(inputs_embeds=inputs, past_key_values=past, use_cache=True)
-            best = out.logits[:, -1].argmax(dim=-1, keepdim=True)
+            likely, best = torch.log_softmax(out.logits[:, -1].float(), dim=-1).max(dim=-1, keepdim=True)
             said = torch.cat([said, best], dim=1)
-            if bool((said == EOS_ID).any(dim=1).all()):
+            sure += torch.where(speaking, likely[:, 0], 0.0)
+            speaking = speaking & (best[:, 0] != EOS_ID)
+            if not bool(speaking.any()):
                 break
             past, inputs = out.past_key_values, table(best)
-        return [self._text(row) for row in said.tolist()]
+        return [
+            Said(self._text(row), float(value)) for row, value in zip(said.tolist(), sure.exp(), strict=True)
+        ]
 
     def _text(self, ids: list[int]) -> str:
         end = ids.index(EOS_ID) if EOS_ID in ids else len(ids)

@@ -8,8 +8,8 @@ calibration.json · features/ · checkpoint/ (the base) · metrics/*.jsonl.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +19,15 @@ from torch import nn
 
 from runtime.contract.bundle import calibration_from_json, calibration_to_json
 from train.base.bridge_stage import BridgeStage, score_episodes
-from train.base.calibrate import HeldOut, calibrate, run_trials
+from train.base.calibrate import calibrate
 from train.base.config import BaseConfig
 from train.base.episodes import EpisodeMaker
 from train.base.features import Features, cache_features, domain_statistics
 from train.base.head_data import open_heads, render_heads
 from train.base.head_stage import HeadStage, head_separation, mean_embedding
+from train.base.held_out import HeldOut, run_trials
 from train.base.language_stage import LanguageStage
-from train.base.score_answers import score_answers
+from train.base.score_answers import collect_answers, weigh_answers
 from train.base.tokens import build_tokenizer
 from train.base.trait_readout import fit_traits
 from train.base.vision_stage import VisionStage
@@ -95,11 +96,18 @@ def _bridge(config: BaseConfig, work: Path) -> None:
     maker = EpisodeMaker(
         data, features, first=0, last=_trained(config), clips_each=each, token_only=config.token_only
     )
-    fit_traits(model.bridge.traits, data, features, people=_trained(config), seed=config.seed)
+    load_part(model.bridge.motion.say, work / "vision.safetensors", "say")
+    model.bridge.motion.say.requires_grad_(False)
+    fit_traits(
+        model.bridge.traits, data, features, people=_trained(config), clips_each=each, seed=config.seed
+    )
     stage = BridgeStage(
         model.bridge, model.enrol, maker, batch=config.bridge.batch, subjects=2, seed=config.seed
     )
     scaled: list[tuple[nn.Module, float]] = [(stage, 1.0)]
+    stage.batch, maker.token_only = config.tracks.batch, 0.0
+    _fit(stage, scaled, stage.token_loss, config.tracks.fit, work, "tracks")
+    stage.batch, maker.token_only = config.bridge.batch, config.token_only
     _fit(stage, scaled, stage.loss, config.bridge.fit, work, "bridge", stage.routing.after_step)
     last = config.world.identities
     for name, share in (("rendered", 0.0), ("token_only", 1.0)):
@@ -157,8 +165,7 @@ def _assemble(config: BaseConfig, work: Path) -> None:
     _load_language(model, work)
     _put_domain(model, work)
     save_base(out, model, config.model, tokenizer.to_str())
-    shutil.copyfile(work / CALIBRATION, out / CALIBRATION)
-    calibration = calibration_from_json(json.loads((out / CALIBRATION).read_text()))
+    calibration = calibration_from_json(json.loads((work / CALIBRATION).read_text()))
     source = calibration.sources["bridge"]
     maker = EpisodeMaker(
         _world(config, work), open_features(config, work, model), first=_trained(config),
@@ -166,13 +173,15 @@ def _assemble(config: BaseConfig, work: Path) -> None:
     )  # fmt: skip
     inner = BridgeStage(model.bridge, model.enrol, maker, batch=1, subjects=1, seed=config.seed)
     stage = LanguageStage(inner, model.language, tokenizer, batch=1, seed=config.seed)
-    answers = score_answers(
+    answers = collect_answers(
         stage, maker, windows=_ANSWER_WINDOWS, seed=config.seed,
         recognised=lambda score, quality: (
             calibration.verdict(calibration.probability(source.llr(score, quality))) == "yes"
         ),
     )  # fmt: skip
-    _note(work, "language", answers)
+    least, figures = weigh_answers(answers)
+    _write(out / CALIBRATION, calibration_to_json(replace(calibration, descriptions=least)))
+    _note(work, "language", figures)
     notes = {name: json.loads((work / "metrics" / f"{name}.json").read_text()) for name in _NOTED}
     _write(out / "evaluation.json", notes)
     command = "python -m train.base configs/train/tiny.toml"
@@ -227,7 +236,7 @@ def _note(work: Path, name: str, figures: dict[str, float]) -> None:
     (work / "metrics" / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
-_ANSWER_WINDOWS = 640
+_ANSWER_WINDOWS = 1600
 _CENTRE, _DOMAIN = "head_centre.safetensors", "domain.safetensors"
 _NOTED = ("head", "bridge_rendered", "bridge_token_only", "presence", "language")
 _RUN: dict[str, Callable[[BaseConfig, Path], None]] = {

@@ -1,30 +1,35 @@
-"""Fits how traits are read from embeddings, on people that the head encoder has not seen. Knows no bridge.
+"""Fits how traits are read and weighed, on people that the head encoder has not seen. Knows no bridge.
 
-A linear read-out per trait with cross-entropy where the trait can be told, and with even probabilities as the
-target where it cannot, so that what is not visible is read as not known.
+First a linear read-out per trait with cross-entropy where the trait can be told, and with even probabilities
+as the target where it cannot, so that what is not visible is read as not known. Then how sharp and how
+reliable each trait is, on pairs of a reference clip and a track of another clip.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from train.base.episodes import MIN_SEEN
 from train.base.features import Features
-from train.base.head_stage import visible_traits
+from train.base.head_stage import hidden_traits, visible_traits
 from train.base.world_data import WorldData
 from train.model.traits import TraitEvidence
 from train.world.traits import HEAD_TRAITS, TRAITS
 
 TRAIT_SIZES: tuple[int, ...] = tuple(len(TRAITS[name].values) for name in HEAD_TRAITS)
-_STEPS, _BATCH, _RATE, _SHARPEN = 1500, 1024, 2e-2, 2.0
-"""`_SHARPEN`: a track's mean tells more than the single views that the read-out is fitted on."""
+_STEPS, _BATCH, _RATE = 1500, 1024, 2e-2
+_PAIR_STEPS, _PAIR_RATE = 600, 2e-2
+_TWIN_SHARE, _SAME_SHARE = 0.25, 0.5
 
 
-def fit_traits(traits: TraitEvidence, data: WorldData, features: Features, *, people: int, seed: int) -> None:
-    """Fit in place on the views of the people 0 to `people` - 1; the result is frozen.
+def fit_traits(
+    traits: TraitEvidence, data: WorldData, features: Features, *, people: int, clips_each: int, seed: int
+) -> None:
+    """Fit in place on the people 0 to `people` - 1; the read-out is frozen, its weighing may learn on.
 
     Raises:
         ValueError: the module's groups are not this world's traits.
@@ -37,8 +42,11 @@ def fit_traits(traits: TraitEvidence, data: WorldData, features: Features, *, pe
     clip, t, slot = np.nonzero(picked)
     embed = torch.from_numpy(features.embed[clip, t, slot])
     values = torch.from_numpy(truth["traits"][who[clip, slot]].astype(np.int64))
+    hidden = hidden_traits(truth["traits"])[who[clip, slot]]
     shown = torch.from_numpy(
-        visible_traits(truth["yaw"][clip, t, slot], truth["head_px"][clip, t, slot], truth["night"][clip])
+        visible_traits(
+            truth["yaw"][clip, t, slot], truth["head_px"][clip, t, slot], truth["night"][clip], hidden
+        )
     )
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(traits.read.parameters(), lr=_RATE, weight_decay=1e-3)
@@ -50,10 +58,64 @@ def fit_traits(traits: TraitEvidence, data: WorldData, features: Features, *, pe
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-    with torch.no_grad():
-        traits.read.weight.mul_(_SHARPEN)
-        traits.read.bias.mul_(_SHARPEN)
     traits.read.requires_grad_(False)
+    _weigh(traits, track_means(data, features), who, people, clips_each, seed)
+
+
+def track_means(data: WorldData, features: Features) -> NDArray[np.float32]:
+    """(N, A, E): of everybody in every clip the unit mean of the views, better ones weighing more.
+
+    Zeros where nobody is in view.
+    """
+    seen = (data.truth["seen"] > MIN_SEEN) * (features.quality + 0.05)
+    mean: NDArray[np.float32] = np.einsum("nta,ntae->nae", seen.astype(np.float32), features.embed)
+    unit: NDArray[np.float32] = mean / (np.linalg.norm(mean, axis=-1, keepdims=True) + 1e-6)
+    return unit
+
+
+def draw_pairs(
+    rng: np.random.Generator, who: NDArray[np.int64], people: int, clips_each: int, count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Somebody asked about, the clip and the slot of somebody seen, and whether they are the same person.
+
+    Half are; of the others one half are look-alikes of those asked about. Reference clips show nobody seen.
+    """
+    clip = rng.integers(people, size=count) * clips_each + rng.integers(1, clips_each, size=count)
+    taken = (who[clip] >= 0).sum(axis=1)
+    slot = rng.integers(taken)
+    seen = who[clip, slot]
+    dice = rng.random(count)
+    asked = np.where(
+        dice < _SAME_SHARE,
+        seen,
+        np.where(dice < _SAME_SHARE + _TWIN_SHARE, seen ^ 1, rng.integers(people, size=count)),
+    )
+    return asked, clip, slot, (asked == seen).astype(np.float32)
+
+
+def _weigh(
+    traits: TraitEvidence, means: NDArray[np.float32], who: NDArray[np.int64], people: int, clips_each: int,
+    seed: int,
+) -> None:  # fmt: skip
+    """Fit sharpness, misreading and the share of look-alikes; a person's first clip is the reference."""
+    rng = np.random.default_rng((seed, 32))
+    chosen = [traits.sharpness, traits.misread, traits.kin]
+    bias = torch.zeros((), requires_grad=True)
+    optimiser = torch.optim.Adam([*chosen, bias], lr=_PAIR_RATE)
+    for step in range(_PAIR_STEPS):
+        for group in optimiser.param_groups:
+            group["lr"] = _PAIR_RATE * (1 - step / _PAIR_STEPS)
+        asked, clip, slot, same = draw_pairs(rng, who, people, clips_each, _BATCH)
+        template = torch.from_numpy(means[asked * clips_each, 0])[:, None]
+        track = torch.from_numpy(means[clip, slot])[:, None]
+        in_view = (track.abs().sum(dim=-1) > 0) & (template.abs().sum(dim=-1) > 0)
+        evidence = traits(template, track)[:, 0, 0]
+        loss = F.binary_cross_entropy_with_logits(
+            evidence + bias, torch.from_numpy(same), weight=in_view[:, 0].float()
+        )
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
 
 
 def readout_loss(logits: Tensor, values: Tensor, shown: Tensor) -> Tensor:

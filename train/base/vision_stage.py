@@ -1,7 +1,8 @@
 """Stage B: the scene encoder, supervised (not in the paper's recipe). Knows no identity and no episodes.
 
-The token of the cell that holds a head's centre learns where head and body are, joints, clothes and which
-way the head is turned; all tokens together learn the room and whether it is night.
+The token of the cell that holds a head's centre learns where head and body are. From the tokens around a
+detected head, mixed as the bridge mixes them, one linear read-out `say` tells joints, turn, action and
+clothes; the bridge keeps it. All tokens together learn the room and whether it is night.
 """
 
 from __future__ import annotations
@@ -13,10 +14,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from runtime.contract.pixels import PixelSpec, normalise
-from train.base.world_data import ACTION_NAMES, COLOUR_NAMES, JOINTS, WorldData
-from train.model.vision import VisionEncoder
+from train.base.world_data import ACTION_NAMES, COLOUR_NAMES, JOINTS, SLOTS, WorldData
+from train.model.bridge import HEAD_SHARP
+from train.model.vision import VisionEncoder, nearness
+from train.precision import mixed
 from train.world.palette import BOTTOM_COLOURS
 from train.world.script import BOTTOM_KINDS, ROOM_KINDS, TOP_KINDS
+
+SAID = {
+    "joints": JOINTS * 2, "turn": 2, "action": len(ACTION_NAMES), "top": len(COLOUR_NAMES),
+    "kind": len(TOP_KINDS), "bottom": len(BOTTOM_COLOURS), "bottom_kind": len(BOTTOM_KINDS),
+}  # fmt: skip
+"""What `say` tells, in this order, and how many numbers each takes."""
+_CLOTHES = ("top", "kind", "bottom", "bottom_kind")
+_BY_DAY = frozenset({"top", "bottom"})
+_BOX_NOISE = 0.05
 
 
 class VisionStage(nn.Module):
@@ -27,17 +39,16 @@ class VisionStage(nn.Module):
         self.encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.batch, self.seed, self.clips = batch, seed, clips
         dim = encoder.config.dim
-        self.joints = nn.Linear(dim, JOINTS * 2)
-        self.top = nn.Linear(dim, len(COLOUR_NAMES))
-        self.kind = nn.Linear(dim, len(TOP_KINDS))
-        self.bottom = nn.Linear(dim, len(BOTTOM_COLOURS))
-        self.bottom_kind = nn.Linear(dim, len(BOTTOM_KINDS))
-        self.turn = nn.Linear(dim, 2)
-        self.posture = nn.Linear(dim, len(ACTION_NAMES))
+        self.say = nn.Linear(dim, sum(SAID.values()))
         self.room = nn.Linear(dim, len(ROOM_KINDS))
         self.night = nn.Linear(dim, 1)
         self.data = data
         self.spec = PixelSpec()
+        rows, columns = encoder.config.grid
+        self.register_buffer(
+            "_centres", (encoder.cells + 0.5) / torch.tensor([columns, rows]), persistent=False
+        )
+        self._centres: Tensor
 
     def loss(self, step: int) -> dict[str, Tensor]:
         """Losses of step `step`; the batch depends on seed and step alone."""
@@ -49,14 +60,16 @@ class VisionStage(nn.Module):
         pictures = self.data.frames[clip, t].astype(np.float32)
         gain = rng.uniform(0.85, 1.15, (self.batch, 1, 1, 1)).astype(np.float32)
         pixels = torch.from_numpy(normalise(np.clip(pictures * gain, 0, 255), self.spec))
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed():
             tokens = self.encoder.tokens(pixels.contiguous(memory_format=torch.channels_last)).float()
         people = self.encoder.find(tokens)
-        return {**self._people(tokens, people, clip, t), **self._scene(tokens, clip)}
+        noise = rng.normal(0, _BOX_NOISE, (self.batch, SLOTS, 2)).astype(np.float32)
+        return {**self._people(tokens, people, clip, t, noise), **self._scene(tokens, clip)}
 
     def _people(
-        self, tokens: Tensor, people: Tensor, clip: NDArray[np.int64], t: NDArray[np.int64]
-    ) -> dict[str, Tensor]:
+        self, tokens: Tensor, people: Tensor, clip: NDArray[np.int64], t: NDArray[np.int64],
+        noise: NDArray[np.float32],
+    ) -> dict[str, Tensor]:  # fmt: skip
         truth = self.data.truth
         rows, columns = self.encoder.config.grid
         head, seen = truth["head"][clip, t], truth["seen"][clip, t]
@@ -79,33 +92,32 @@ class VisionStage(nn.Module):
         )
         scale = torch.tensor([20.0] * 4 + [5.0] * 4)
         boxes = (F.smooth_l1_loss(here[:, 1:], wanted, reduction="none", beta=0.01) * scale).mean()
-        token = tokens[picture, cell]
-        pose = F.smooth_l1_loss(
-            self.joints(token).view(-1, JOINTS, 2), self._joints(clip, t, picture, slot), beta=0.1
-        )
-        day = torch.from_numpy(1 - truth["night"][clip][picture])
+        at = torch.from_numpy((centre + noise * head[..., 2:])[picture, slot])
+        weight = nearness(at, self._centres, self.encoder.config.grid, HEAD_SHARP)
+        said = self.say((weight[:, None] @ tokens[picture])[:, 0])
+        return {"found": found * 2, "boxes": boxes, **self._said(said, clip, t, picture, slot)}
+
+    def _said(
+        self, said: Tensor, clip: NDArray[np.int64], t: NDArray[np.int64], picture: NDArray[np.int64],
+        slot: NDArray[np.int64],
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """Losses of what is told of the people in `slot` (K,) of the pictures `picture` (K,)."""
+        truth = self.data.truth
+        parts = dict(zip(SAID, torch.split(said, list(SAID.values()), dim=-1), strict=True))
+        joints = self._joints(clip, t, picture, slot)
+        pose = F.smooth_l1_loss(parts["joints"].view(-1, JOINTS, 2), joints, beta=0.1)
         yaw = np.deg2rad(truth["yaw"][clip, t][picture, slot])
         turn = torch.from_numpy(np.stack([np.sin(yaw), np.cos(yaw)], axis=-1))
-        readouts = (
-            (self.top, "top", day),
-            (self.kind, "kind", torch.ones_like(day)),
-            (self.bottom, "bottom", day),
-            (self.bottom_kind, "bottom_kind", torch.ones_like(day)),
-        )
-        clothes = torch.stack(
-            [
-                (
-                    F.cross_entropy(layer(token), self._label(name, clip, picture, slot), reduction="none")
-                    * mask
-                ).mean()
-                for layer, name, mask in readouts
-            ]
-        ).sum()
-        act = F.cross_entropy(self.posture(token), self._label("action", clip, picture, slot))
-        turned = F.mse_loss(self.turn(token), turn)
+        day = torch.from_numpy(1 - truth["night"][clip][picture])
+        clothes = said.new_zeros(())
+        for name in _CLOTHES:
+            label = self._label(name, clip, picture, slot)
+            each = F.cross_entropy(parts[name], label, reduction="none")
+            clothes = clothes + (each * day if name in _BY_DAY else each).mean()
+        act = F.cross_entropy(parts["action"], self._label("action", clip, picture, slot))
         return {
-            "found": found * 2, "boxes": boxes, "pose": pose, "clothes": clothes * 0.5,
-            "turn": turned * 0.3, "posture": act * 0.1,
+            "pose": pose * 3, "clothes": clothes * 0.5, "turn": F.mse_loss(parts["turn"], turn) * 0.3,
+            "posture": act * 0.2,
         }  # fmt: skip
 
     def _joints(

@@ -17,10 +17,12 @@ from torch.nn import functional as F
 from train.model.remoh import RoutedAttention, Routing
 from train.model.tracks import TrackMotion, same_track
 from train.model.traits import TraitEvidence
+from train.model.vision import nearness
 
 GEOM_QUALITY, GEOM_TIME, GEOM_HEAD, GEOM_TRACK = 4, 7, 8, 10
 _OFF = -1e4
-_PLACES = ((0.0, 12.0), (2.2, 2.0), (4.5, 2.0))
+HEAD_SHARP = 12.0
+_PLACES = ((0.0, HEAD_SHARP), (2.2, 2.0), (4.5, 2.0))
 """Where a person token looks into its frame: head heights below the head's centre, and how sharply."""
 
 
@@ -42,6 +44,7 @@ class BridgeConfig:
     scene_times: int = 2
     embed_dim: int = 128
     geom_dim: int = 12
+    said_dim: int = 61
     language_dim: int = 192
     rank: int = 4
     trait_sizes: tuple[int, ...] = (5, 6, 8, 9, 3, 4, 4, 5, 3, 3)
@@ -128,7 +131,7 @@ class Bridge(nn.Module):
         self.scene_in = nn.Linear(config.scene_dim, dim)
         self.scene_position = nn.Parameter(torch.randn(config.scene_times * tokens, dim) * 0.02)
         self.place_in = nn.Linear(len(_PLACES) * config.scene_dim, dim)
-        self.motion = TrackMotion(config.scene_dim + config.geom_dim, config.frames, dim)
+        self.motion = TrackMotion(config.scene_dim, config.said_dim, config.geom_dim, config.frames, dim)
         self.embed_in = nn.Linear(config.embed_dim, dim, bias=False)
         self.geom_in = nn.Linear(config.geom_dim, dim)
         self.time = nn.Parameter(torch.randn(config.frames, dim) * 0.1)
@@ -156,7 +159,7 @@ class Bridge(nn.Module):
         """Look at windows for subjects; see `BridgeInputs` for shapes."""
         cosine, quality, count = self.identity(inputs.templates, inputs.embed, inputs.geom, inputs.valid)
         agree = self.trait_evidence(inputs.templates, inputs.embed, inputs.geom, inputs.valid)
-        person, scene = self._tokens(inputs)
+        person, scene = self.tokens(inputs)
         tokens = torch.cat([person, scene], dim=1)
         absent = torch.cat(
             [1 - inputs.valid, (1 - inputs.scene_valid)[:, None].expand(-1, scene.shape[1])], dim=1
@@ -191,8 +194,8 @@ class Bridge(nn.Module):
         evidence: Tensor = self.traits(templates, mean) * geom[:, None, :, GEOM_HEAD]
         return evidence
 
-    def _tokens(self, inputs: BridgeInputs) -> tuple[Tensor, Tensor]:
-        """Person tokens (B, M, D) and scene tokens (B, times * P, D)."""
+    def tokens(self, inputs: BridgeInputs) -> tuple[Tensor, Tensor]:
+        """What cross-attention sees: person tokens (B, M, D) and scene tokens (B, times * P, D)."""
         config, scene = self.config, inputs.scene
         geom = inputs.geom
         frame = (geom[..., GEOM_TIME] * config.frames).round().clamp(0, config.frames - 1)
@@ -205,7 +208,7 @@ class Bridge(nn.Module):
             for down, sharp in _PLACES
         ]
         same = same_track(geom[..., GEOM_TRACK], inputs.valid)
-        motion = self.motion(torch.cat([places[0], geom], dim=-1), same, when)
+        motion = self.motion(places[0], geom, same, when)
         place = self.place_in(torch.cat(places, dim=-1))
         person = self.embed_in(inputs.embed) + self.geom_in(geom) + place + motion + when @ self.time
         person = self.person_norm(person) * inputs.valid[..., None]
@@ -216,9 +219,8 @@ class Bridge(nn.Module):
 
     def _look(self, points: Tensor, scene: Tensor, when: Tensor, sharp: float) -> Tensor:
         """Scene tokens around points (B, M, 2) in each token's own frame: (B, M, Dv)."""
-        size = points.new_tensor([float(self.config.scene_columns), float(self.config.scene_rows)])
-        distance = (((points[:, :, None, :] - self.cells) * size) ** 2).sum(dim=-1)
-        weight = torch.softmax(-sharp * distance, dim=-1)
+        grid = (self.config.scene_rows, self.config.scene_columns)
+        weight = nearness(points, self.cells, grid, sharp)
         spread = when[..., None] * weight[:, :, None, :]
         return spread.flatten(2) @ scene.flatten(1, 2)
 

@@ -1,45 +1,74 @@
-"""What a person does over a window: the features of one track, laid out along time. Knows no subjects.
+"""What a person does and wears over a window: one track, laid out along time. Knows no subjects.
 
 Which way somebody turns or moves shows only in the order of the moments. Attention over a handful of tokens
-learns that slowly; two linear layers over the track laid out frame by frame learn it at once.
+learns that slowly; two linear layers over the track laid out frame by frame learn it at once. They read
+what the scene encoder was taught to say of a person (joints, turn, clothes), not its tokens: a few numbers
+that mean the same for everybody cannot be learned by heart.
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+_MOVED = 3
+_ASPECT = 4 / 3
 
 
 class TrackMotion(nn.Module):
     """Person tokens to what their whole track shows, the same for every token of a track.
 
     Args:
-        width: of a token's features. frames: T of a window. dim: of the result.
+        scene: width of a scene token. said: how many numbers `say` reads from it.
+        geom: of a token's geometry. frames: T of a window. dim: of the result.
     """
 
-    def __init__(self, width: int, frames: int, dim: int, *, inner: int = 48, hidden: int = 256) -> None:
+    def __init__(
+        self, scene: int, said: int, geom: int, frames: int, dim: int, *, inner: int = 64, hidden: int = 256
+    ) -> None:
         super().__init__()
-        self.features = nn.Linear(width, inner)
+        self.say = nn.Linear(scene, said)
+        self.features = nn.Linear(said + geom + _MOVED, inner)
         self.fc1 = nn.Linear(frames * (inner + 1), hidden)
         self.fc2 = nn.Linear(hidden, dim)
+        self.mean = nn.Linear(said, dim)
 
-    def forward(self, features: Tensor, same: Tensor, when: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, geom: Tensor, same: Tensor, when: Tensor) -> Tensor:
         """Read tracks.
 
         Args:
-            features: (B, M, F). same: (B, M, M), 1 where two valid tokens are of one track.
+            tokens: (B, M, Dv), scene tokens at the heads. geom: (B, M, G), head centre and size first.
+            same: (B, M, M), 1 where two valid tokens are of one track.
             when: (B, M, T), 1 at each token's own frame.
 
         Returns:
             (B, M, D); frames in which the track was not seen count as zeros and are marked.
         """
-        marked = F.pad(self.features(features), (0, 1), value=1.0)
+        said = self.say(tokens)
+        features = self.features(torch.cat([said, geom, _moved(geom, same)], dim=-1))
+        marked = F.pad(F.gelu(features), (0, 1), value=1.0)
         spread = (when[..., None] * marked[:, :, None, :]).flatten(2)
-        out: Tensor = self.fc2(F.gelu(self.fc1(same @ spread)))
-        return out
+        over_time: Tensor = self.fc2(F.gelu(self.fc1(same @ spread)))
+        mean: Tensor = self.mean(_track_mean(said, same))
+        return over_time + mean
 
 
 def same_track(track: Tensor, valid: Tensor) -> Tensor:
     """(B, M, M): 1 where two tokens carry one track number (M numbers, (B, M)) and the second is valid."""
     same = ((track[:, :, None] - track[:, None, :]).abs() < 0.06).to(track.dtype)
     return same * valid[:, None, :]
+
+
+def _track_mean(values: Tensor, same: Tensor) -> Tensor:
+    """(B, M, F) to the mean over each token's track."""
+    return (same @ values) / same.sum(dim=-1, keepdim=True).clamp(min=1.0)
+
+
+def _moved(geom: Tensor, same: Tensor) -> Tensor:
+    """(B, M, 3): right of, below and nearer than the track's mean, in mean head heights and as ln of size."""
+    mean = _track_mean(geom[..., :4], same)
+    height = mean[..., 3:4].clamp(min=1e-3)
+    shift = (geom[..., :2] - mean[..., :2]) / height
+    grown = torch.log(geom[..., 3:4].clamp(min=1e-3) / height)
+    return torch.cat([shift[..., :1] * _ASPECT, shift[..., 1:], grown], dim=-1)

@@ -58,6 +58,21 @@ class Block(nn.Module):
         return x + hidden
 
 
+def nearness(points: Tensor, cells: Tensor, grid: tuple[int, int], sharp: float) -> Tensor:
+    """How much each cell's token says of a place: softmax of -sharp x squared distance in cells.
+
+    Args:
+        points: (..., 2) x, y in fractions of the frame. cells: (P, 2) centres, the same.
+        grid: rows and columns.
+
+    Returns:
+        (..., P), sums to 1.
+    """
+    size = points.new_tensor([float(grid[1]), float(grid[0])])
+    distance = (((points[..., None, :] - cells) * size) ** 2).sum(dim=-1)
+    return torch.softmax(-sharp * distance, dim=-1)
+
+
 class VisionEncoder(nn.Module):
     """Frames to scene tokens and people."""
 
