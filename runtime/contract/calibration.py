@@ -82,7 +82,8 @@ class Calibration:
         """
         weights = [_LEAST_WEIGHT + quality for quality in qualities]
         mean = sum(weight * llr for weight, llr in zip(weights, llrs, strict=True)) / sum(weights)
-        return max(-MAX_LLR, min(MAX_LLR, mean * pool_gain(effective(weights), self.correlation)))
+        count = sum(weights) ** 2 / sum(weight * weight for weight in weights)
+        return max(-MAX_LLR, min(MAX_LLR, mean * (count / (1 + (count - 1) * self.correlation))))
 
     def probability(self, llr: float) -> float:
         """Posterior probability of presence, 0..1."""
@@ -94,13 +95,3 @@ class Calibration:
         if probability >= self.accept:
             return "yes"
         return "no" if probability <= self.reject else "unsure"
-
-
-def pool_gain(count: float, correlation: float) -> float:
-    """n / (1 + (n - 1) r): how much more than their mean n windows say whose errors correlate by r."""
-    return count / (1 + (count - 1) * correlation)
-
-
-def effective(weights: Sequence[float]) -> float:
-    """Kish's effective number: (sum of weights)^2 / sum of squares, 1 for one window."""
-    return sum(weights) ** 2 / sum(weight * weight for weight in weights)

@@ -57,6 +57,18 @@ class BlockPiece:
 Piece = TextPiece | BlockPiece
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What a language model says: words, and the probability of having chosen each of them, multiplied.
+
+    Attributes:
+        confidence: 0..1, 1 for no words.
+    """
+
+    text: str
+    confidence: float
+
+
 def build_prompt(subjects: int, question: str) -> list[Piece]:
     """Pieces of a prompt about `subjects` people (0 to 8) and a question that already holds slot tokens."""
     pieces: list[Piece] = [TextPiece(f"{BOS}{INST_OPEN}"), BlockPiece("video")]

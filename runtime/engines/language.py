@@ -15,7 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.contract.errors import BundleError, EngineError
-from runtime.contract.prompt import EOS_ID, NO, SLOTS, SPECIAL_TOKENS, YES, BlockPiece, Piece, TextPiece
+from runtime.contract.prompt import (
+    EOS_ID,
+    NO,
+    SLOTS,
+    SPECIAL_TOKENS,
+    YES,
+    BlockPiece,
+    Piece,
+    Spoken,
+    TextPiece,
+)
 from runtime.engines.base import Array, Engine
 
 Floats = NDArray[np.float32]
@@ -38,14 +48,6 @@ class Vocabulary:
     special: Mapping[str, int]
     yes: int
     no: int
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """Words, and the probability of having chosen each of them, multiplied; 0..1, 1 for no words."""
-
-    text: str
-    confidence: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ from runtime.contract.dialogue import Answer, AnswerKind, Intent, Kind, SubjectV
 from runtime.contract.prompt import (
     TEMPLATE_VERSION,
     BlockPiece,
+    Spoken,
     build_prompt,
     canonical_question,
     with_names,
 )
-from runtime.engines.language import LanguageModel, Spoken
+from runtime.engines.language import LanguageModel
 from runtime.session import words
 from runtime.session.decide import Findings, Judgement, Person, combine
 from runtime.session.evidence import evidence_of

@@ -138,14 +138,13 @@ def subject_inputs(
 def _bridge_claims(models: Models, window: Window, number: int, adapters: Sequence[Adapter]) -> list[Claim]:
     if not adapters:
         return []
-    outputs = run_bridge(models, window, adapters)
     calibration = models.calibration(BRIDGE)
     views = window.tokens.views
+    if not views:
+        return [Claim(one.subject_id, NOBODY, calibration.nobody, None, number) for one in adapters]
+    outputs = run_bridge(models, window, adapters)
     claims = []
     for slot, adapter in enumerate(adapters):
-        if not views:
-            claims.append(Claim(adapter.subject_id, NOBODY, calibration.nobody, None, number))
-            continue
         view = views[int(np.argmax(outputs["match"][slot, : len(views)]))]
         llr = calibration.llr(float(outputs["presence"][slot]), view.quality)
         claims.append(Claim(adapter.subject_id, window.people[view.track], llr, view, number))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from runtime.contract.clip import window_starts
 from runtime.contract.pixels import PixelSpec
 from runtime.people.cluster import spread_views
-from runtime.people.views import PersonTokens, views_within
+from runtime.people.views import views_within
 from train.base.config import WorldConfig
 from train.base.world_data import cast_of, sample_people
 from train.model.pvchat import PVChat
@@ -72,19 +72,21 @@ class Scene:
 
     Attributes:
         people: by window, the clip's number of each of the window's tracks.
+        distance: from the trained world, the median over its windows.
     """
 
     windows: tuple[EncodedWindow, ...]
     people: tuple[tuple[int, ...], ...]
     script: Script
     cast: list[int]
+    distance: float
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What enrolment gets of a reference clip: padded tokens and the unit mean of the good views."""
+    """A person enrolled from the reference clip: queries (1, Q, D), and the unit mean of good views."""
 
-    tokens: PersonTokens
+    queries: torch.Tensor
     template: Floats
 
 
@@ -118,7 +120,8 @@ class HeldOut:
             tokens = pack(local, frames, self.spec, WINDOW_TOKENS, self.model.head.config.dim)
             windows.append(EncodedWindow(scene[start : start + length], tokens))
             people.append(numbers)
-        return Scene(tuple(windows), tuple(people), script, cast)
+        distance = float(np.median([_distance(self.model, window) for window in windows]))
+        return Scene(tuple(windows), tuple(people), script, cast, distance)
 
     def reference(self, who: int) -> Reference | None:
         """The reference clip of a person; None where nobody is found in it."""
@@ -138,7 +141,10 @@ class HeldOut:
             spread_views(views, REFERENCE_TOKENS), frames, self.spec, REFERENCE_TOKENS,
             self.model.head.config.dim,
         )  # fmt: skip
-        return Reference(tokens, mean_template(spread_views(good, _VIEWS)))
+        parts = (torch.from_numpy(part)[None] for part in (tokens.embed, tokens.geom, tokens.valid))
+        with torch.no_grad():
+            queries, _, _ = self.model.enrol(*parts)
+        return Reference(queries, mean_template(spread_views(good, _VIEWS)))
 
 
 def run_trials(held: HeldOut, *, people: int, progress: Callable[[int, int], None]) -> list[Trial]:
@@ -157,8 +163,8 @@ def run_trials(held: HeldOut, *, people: int, progress: Callable[[int, int], Non
                 scene = held.scene(owner * config.clips_each + turn)
                 if (who in scene.cast) is (case == "present"):
                     looks, cosine = _ask(held.model, scene, reference)
-                    distance = float(np.median([_distance(held.model, window) for window in scene.windows]))
-                    trials.append(Trial(who, case, _told(held, who, scene), looks, cosine, distance))
+                    told = _told(held, who, scene)
+                    trials.append(Trial(who, case, told, looks, cosine, scene.distance))
     return trials
 
 
@@ -178,12 +184,8 @@ def _told(held: HeldOut, who: int, scene: Scene) -> bool:
 @torch.no_grad()
 def _ask(model: PVChat, scene: Scene, reference: Reference) -> tuple[tuple[Look, ...], float]:
     """Looks at the person in view who fits best, and the largest cosine of all views."""
-    tokens = reference.tokens
-    queries, _, _ = model.enrol(
-        *(torch.from_numpy(part)[None] for part in (tokens.embed, tokens.geom, tokens.valid))
-    )
     count, config = len(scene.windows), model.bridge.config
-    queries = queries[None].expand(count, -1, -1, -1)
+    queries = reference.queries[None].expand(count, -1, -1, -1)
     template = torch.from_numpy(reference.template).expand(count, 1, -1)
     deltas = (count, 1, config.layers)
     inputs = bridge_inputs(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import MistralForCausalLM
 
-from runtime.contract.prompt import EOS_ID, PAD_ID, SLOTS, TextPiece, build_prompt
+from runtime.contract.prompt import EOS_ID, PAD_ID, SLOTS, Spoken, TextPiece, build_prompt
 from train.augment.questions import DESCRIBED, QA, Fact, make_qa, questions_for
 from train.base.bridge_stage import BridgeStage, enrol_subjects, run_bridge
 from train.base.episodes import Episode
@@ -39,14 +39,6 @@ class Words:
     rows: Tensor
     soft: Tensor
     token: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """An answer, and the probability of having chosen each of its words, multiplied; 0..1."""
-
-    text: str
-    confidence: float
 
 
 def prefix_embeddings(language: MistralForCausalLM, tokenizer: Tokenizer, words: Words) -> Tensor:
@@ -179,7 +171,7 @@ class LanguageStage(nn.Module):
         return facts
 
     @torch.no_grad()
-    def generate(self, words: Words, question: str, limit: int = 32) -> list[Said]:
+    def generate(self, words: Words, question: str, limit: int = 32) -> list[Spoken]:
         """Greedy answers to one question about each of the B windows."""
         table = self.language.get_input_embeddings()
         ids = _ids(self.tokenizer, question_text(words.rows.shape[1], question))
@@ -197,7 +189,8 @@ class LanguageStage(nn.Module):
                 break
             past, inputs = out.past_key_values, table(best)
         return [
-            Said(self._text(row), float(value)) for row, value in zip(said.tolist(), sure.exp(), strict=True)
+            Spoken(self._text(row), float(value))
+            for row, value in zip(said.tolist(), sure.exp(), strict=True)
         ]
 
     def _text(self, ids: list[int]) -> str:

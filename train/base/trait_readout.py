@@ -7,6 +7,8 @@ reliable each trait is, on pairs of a reference clip and a track of another clip
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -50,14 +52,12 @@ def fit_traits(
     )
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(traits.read.parameters(), lr=_RATE, weight_decay=1e-3)
-    for step in range(_STEPS):
-        for group in optimiser.param_groups:
-            group["lr"] = _RATE * (1 - step / _STEPS)
+
+    def loss() -> Tensor:
         rows = torch.randint(len(embed), (_BATCH,), generator=generator)
-        loss = readout_loss(traits.read(embed[rows]), values[rows], shown[rows])
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        return readout_loss(traits.read(embed[rows]), values[rows], shown[rows])
+
+    _descend(optimiser, loss, _STEPS, _RATE)
     traits.read.requires_grad_(False)
     _weigh(traits, track_means(data, features), who, people, clips_each, seed)
 
@@ -102,19 +102,27 @@ def _weigh(
     chosen = [traits.sharpness, traits.misread, traits.kin]
     bias = torch.zeros((), requires_grad=True)
     optimiser = torch.optim.Adam([*chosen, bias], lr=_PAIR_RATE)
-    for step in range(_PAIR_STEPS):
-        for group in optimiser.param_groups:
-            group["lr"] = _PAIR_RATE * (1 - step / _PAIR_STEPS)
+
+    def loss() -> Tensor:
         asked, clip, slot, same = draw_pairs(rng, who, people, clips_each, _BATCH)
         template = torch.from_numpy(means[asked * clips_each, 0])[:, None]
         track = torch.from_numpy(means[clip, slot])[:, None]
         in_view = (track.abs().sum(dim=-1) > 0) & (template.abs().sum(dim=-1) > 0)
         evidence = traits(template, track)[:, 0, 0]
-        loss = F.binary_cross_entropy_with_logits(
+        return F.binary_cross_entropy_with_logits(
             evidence + bias, torch.from_numpy(same), weight=in_view[:, 0].float()
         )
+
+    _descend(optimiser, loss, _PAIR_STEPS, _PAIR_RATE)
+
+
+def _descend(optimiser: torch.optim.Optimizer, loss: Callable[[], Tensor], steps: int, rate: float) -> None:
+    """Steps down the loss of fresh draws, at a rate that falls evenly to zero."""
+    for step in range(steps):
+        for group in optimiser.param_groups:
+            group["lr"] = rate * (1 - step / steps)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
 
