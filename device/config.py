@@ -1,4 +1,4 @@
-"""The box's own settings: rooms, cameras, limits. Knows no cameras and no store.
+"""The box's own settings: rooms, cameras, limits, network. Knows no cameras and no store.
 
 The file is `config/device.toml` in the home folder; what it leaves out has the defaults below.
 """
@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from runtime.address import network_address
 from runtime.contract.errors import ConfigError
 from runtime.contract.household import fold
 from runtime.contract.settings import load_settings
+from runtime.keys import check_key
 
 CameraKind = Literal["replay", "rtsp", "v4l2"]
 MAX_CAMERAS = 16
@@ -91,8 +93,30 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """Who may ask whom over a network; see `pvchat-edge keys`.
+
+    Attributes:
+        listen: tcp://HOST:PORT at which other machines may ask this box; empty: none may.
+        box: tcp://HOST:PORT of the box that this machine asks; empty: this machine is the box.
+        box_key: that box's public key.
+    """
+
+    listen: str = ""
+    box: str = ""
+    box_key: str = ""
+
+    def __post_init__(self) -> None:
+        for endpoint in (self.listen, self.box):
+            if endpoint:
+                network_address(endpoint)
+        if self.box:
+            check_key(self.box_key)
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceConfig:
-    """Rooms, cameras and limits of one home.
+    """Rooms, cameras, limits and network of one home.
 
     Attributes:
         rooms: as people say them ("kitchen", "living room").
@@ -102,6 +126,7 @@ class DeviceConfig:
     rooms: tuple[str, ...] = ()
     cameras: tuple[CameraConfig, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    network: Network = field(default_factory=Network)
 
     def __post_init__(self) -> None:
         folded = [fold(room) for room in self.rooms]

@@ -5,34 +5,46 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from device.config import Network
 from device.paths import Home
 from device.runtime_process import reload_if_running
 from device.store.records import ActiveAdapter
 from runtime.client import Client
 from runtime.contract.dialogue import Answer
 from runtime.contract.errors import PvchatError, UnavailableError, WireError
+from runtime.keys import ClientKeys, ensure_key
 from runtime.wire import AnswerReply, DaemonAsk, DaemonReload, DaemonStatus, DaemonStatusReply
 
 _STATUS_MS = 3_000
 _RELOAD_MS = 60_000
 
 
-def ask_daemon(home: Home, text: str, timeout_ms: int, evidence_dir: Path | None = None) -> Answer:
+def ask_daemon(
+    home: Home, network: Network, text: str, timeout_ms: int, evidence_dir: Path | None = None
+) -> Answer:
     """A question about the rooms; raises whatever the daemon raised, `UnavailableError` when none runs."""
-    with Client(home.daemon_endpoint) as client:
+    with _daemon(home, network) as client:
         reply = client.call(DaemonAsk(text=text, evidence_dir=evidence_dir), timeout_ms)
     if not isinstance(reply, AnswerReply):
         raise WireError(f"the daemon answered {type(reply).__name__} to a question.", "Update both sides.")
     return reply.answer
 
 
-def daemon_status(home: Home) -> DaemonStatusReply:
-    """The daemon at a glance.
+def _daemon(home: Home, network: Network) -> Client:
+    """The daemon of this home, or of the box that the settings name."""
+    if not network.box:
+        return Client(home.daemon_endpoint)
+    keys = ClientKeys(ensure_key(home.create().key_file), network.box_key)
+    return Client(network.box, keys=keys, next_step="Is the box on, and its daemon running?")
+
+
+def daemon_status(home: Home, network: Network | None = None) -> DaemonStatusReply:
+    """The daemon at a glance; with `network`, that of the box that the settings name.
 
     Raises:
         UnavailableError: none runs.
     """
-    with Client(home.daemon_endpoint) as client:
+    with _daemon(home, network or Network()) as client:
         reply = client.call(DaemonStatus(), _STATUS_MS)
     if not isinstance(reply, DaemonStatusReply):
         raise WireError(f"the daemon answered {type(reply).__name__} to a status.", "Update both sides.")

@@ -87,6 +87,21 @@ class Home:
         return self.root / "ota"
 
     @property
+    def keys(self) -> Path:
+        """Key of this home, and the keys that may ask over the network."""
+        return self.root / "keys"
+
+    @property
+    def key_file(self) -> Path:
+        """This home's own key pair."""
+        return self.keys / "own.json"
+
+    @property
+    def allowed_keys(self) -> Path:
+        """Names and public keys of the machines that may ask."""
+        return self.keys / "allowed.json"
+
+    @property
     def runtime_endpoint(self) -> str:
         """ZeroMQ endpoint of the runtime.
 
@@ -127,7 +142,7 @@ class Home:
         """
         folders = (
             self.root, self.config_file.parent, self.vault, self.blobs, self.incoming, self.bundles, self.run,
-            self.evidence, self.logs, self.ota,
+            self.evidence, self.logs, self.ota, self.keys,
         )  # fmt: skip
         try:
             self.root.parent.mkdir(parents=True, exist_ok=True)

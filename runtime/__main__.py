@@ -1,9 +1,10 @@
-"""`python -m runtime`: serve a bundle, or test it. The only place that sets up logging and signals."""
+"""`python -m runtime`: serve a bundle, test it, or print the wire's schema. Alone sets up logging and signals."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import logging
 import os
 import signal
@@ -19,6 +20,7 @@ from runtime.contract.errors import ConfigError, PvchatError
 from runtime.contract.serving import Session
 from runtime.router import Server, ServerStats
 from runtime.server import SessionHandler
+from runtime.wire import wire_schema
 
 EXIT_SELFTEST_FAILED = 5
 _log = logging.getLogger("runtime")
@@ -31,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     try:
+        if arguments.verb == "schema":
+            print(json.dumps(wire_schema(), indent=1))
+            return 0
         config = _config(arguments.config, arguments.threads)
         if arguments.verb == "selftest":
             return selftest(arguments.bundle, config, arguments.adapter)
@@ -102,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--bundle", type=Path, required=True)
     serving.add_argument("--socket", required=True, help="ipc:// and an absolute path")
     serving.add_argument("--until-stdin-ends", action="store_true", help="stop when the parent is gone")
+    verbs.add_parser("schema", help="print every message of the wire as JSON schema")
     testing = verbs.add_parser("selftest", parents=[common], help="check a bundle; exit 0 or 5")
     testing.add_argument("bundle", type=Path)
     testing.add_argument("--adapter", type=Path, help="one adapter file to check with it")

@@ -1,4 +1,4 @@
-"""Where a server listens: ipc:// endpoints, their folder and their lock. Knows no messages."""
+"""Where a server listens: ipc:// has a folder and a lock, tcp:// a host and a port. Knows no messages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from runtime.contract.errors import ConfigError, UnavailableError
 
 MAX_PATH_BYTES = 107
 _SCHEME = "ipc://"
+_NETWORK = "tcp://"
+_EVERYWHERE = ("*", "0.0.0.0", "::", "")  # noqa: S104 - refused
 
 
 def socket_path(endpoint: str) -> Path:
@@ -19,10 +21,7 @@ def socket_path(endpoint: str) -> Path:
         ConfigError: not ipc://, not an absolute path, or one too long for the operating system.
     """
     if not endpoint.startswith(_SCHEME):
-        raise ConfigError(
-            f"endpoint {endpoint!r} is not local: other transports need keys, which this version lacks.",
-            "Use ipc:// and an absolute path.",
-        )
+        raise ConfigError(f"endpoint {endpoint!r} is not local.", "Use ipc:// and an absolute path.")
     path = endpoint.removeprefix(_SCHEME)
     if not path.startswith("/") or path.endswith("/") or "\0" in path:
         raise ConfigError(
@@ -35,6 +34,30 @@ def socket_path(endpoint: str) -> Path:
             "Set PVCHAT_HOME to a shorter folder.",
         )
     return Path(path)
+
+
+def is_network(endpoint: str) -> bool:
+    """Whether an endpoint can be reached from other machines, so that keys are needed."""
+    return endpoint.startswith(_NETWORK)
+
+
+def network_address(endpoint: str) -> tuple[str, int]:
+    """Host and port of a tcp:// endpoint; a host with colons stands in brackets.
+
+    Raises:
+        ConfigError: another scheme, no port, or a host that means every interface of the machine.
+    """
+    host, colon, port = endpoint.removeprefix(_NETWORK).rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not is_network(endpoint) or not colon or not port.isascii() or not port.isdigit():
+        raise ConfigError(f"endpoint {endpoint!r} is no network address.", "Use tcp://HOST:PORT.")
+    if not 1 <= int(port) <= 65535:
+        raise ConfigError(f"endpoint {endpoint!r} has no port within 1 to 65535.", "Use tcp://HOST:PORT.")
+    if host in _EVERYWHERE:
+        raise ConfigError(
+            f"endpoint {endpoint!r} is every network of this machine.", "Name the one address to listen at."
+        )
+    return host, int(port)
 
 
 class Claim:

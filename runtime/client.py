@@ -11,11 +11,14 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import zmq
 
-from runtime.address import socket_path
-from runtime.contract.errors import DeadlineError, UnavailableError, WireError
+from runtime.address import is_network, network_address, socket_path
+from runtime.contract.errors import ConfigError, DeadlineError, UnavailableError, WireError
+from runtime.guard import Refusals, present
+from runtime.keys import ClientKeys
 from runtime.wire import (
     MAX_MESSAGE_BYTES,
     REQUEST_ID_BYTES,
@@ -39,17 +42,27 @@ _LOOK_UP_MS = 200
 class Client:
     """Talks to one endpoint. Close it, or use it in a with statement."""
 
-    def __init__(self, endpoint: str, *, next_step: str = "Start it with `pvchat-edge daemon`.") -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        keys: ClientKeys | None = None,
+        next_step: str = "Start it with `pvchat-edge daemon`.",
+    ) -> None:
         """Nothing is connected yet.
 
         Args:
+            endpoint: ipc:// and an absolute path, or tcp:// with `keys`.
             next_step: what a user can do when nobody listens.
 
         Raises:
-            ConfigError: a bad endpoint.
+            ConfigError: a bad endpoint, or a network without keys.
         """
         self.endpoint = endpoint
-        self._path = socket_path(endpoint)
+        self._keys = keys
+        self._place = _place(endpoint)
+        if keys is None and is_network(endpoint):
+            raise ConfigError(f"{endpoint} needs keys.", "See `pvchat-edge keys show`.")
         self._next_step = next_step
         self._context = zmq.Context(io_threads=1)
 
@@ -61,6 +74,7 @@ class Client:
 
         Raises:
             DeadlineError: no reply in time. UnavailableError: nobody listens there.
+            AccessError: the server does not let this key in, or is not the one whose key is known.
             WireError: a reply that breaks the protocol.
             PvchatError: whatever the server raised, as the same class.
         """
@@ -76,23 +90,30 @@ class Client:
                 (zmq.RCVHWM, _HIGH_WATER),
             ):
                 dealer.setsockopt(option, value)
-            dealer.connect(self.endpoint)
-            dealer.send(raw)
-            reply = self._wait(dealer, request_id, until_s, type(request).__name__, timeout_ms)
+            if self._keys is not None:
+                present(dealer, self._keys)
+            with Refusals(dealer) if self._keys else nullcontext() as refusals:
+                dealer.connect(self.endpoint)
+                dealer.send(raw)
+                verb = type(request).__name__
+                reply = self._wait(dealer, refusals, request_id, until_s, verb, timeout_ms)
         if isinstance(reply, ErrorReply):
             raise to_error(reply)
         return reply
 
     def _wait(
-        self, dealer: zmq.Socket[bytes], request_id: bytes, until_s: float, verb: str, timeout_ms: int
-    ) -> Reply:
+        self, dealer: zmq.Socket[bytes], refusals: Refusals | None, request_id: bytes, until_s: float,
+        verb: str, timeout_ms: int,
+    ) -> Reply:  # fmt: skip
         while True:
             left_ms = (until_s - time.monotonic()) * 1000
             if left_ms > 0 and not dealer.poll(min(_LOOK_UP_MS, max(1, int(left_ms)))):
+                if refusals is not None:
+                    refusals.check(self.endpoint)
                 continue
             if left_ms <= 0:
                 raise DeadlineError(
-                    f"no answer to {verb} within {timeout_ms} ms from {self._path.name}.",
+                    f"no answer to {verb} within {timeout_ms} ms from {self._place}.",
                     "Try again with more time, or see `pvchat-edge doctor`.",
                 )
             parts = dealer.recv_multipart()
@@ -105,15 +126,17 @@ class Client:
     def _probe(self) -> None:
         """Fail at once when no process listens, instead of waiting out the deadline."""
         try:
+            if is_network(self.endpoint):
+                socket.create_connection(network_address(self.endpoint), _PROBE_S).close()
+                return
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
                 probe.settimeout(_PROBE_S)
-                probe.connect(os.fspath(self._path))
+                probe.connect(os.fspath(socket_path(self.endpoint)))
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.ETIMEDOUT) or isinstance(error, TimeoutError):
                 return  # somebody listens and is busy: the deadline decides
-            raise UnavailableError(
-                f"nobody listens at {self._path} ({error.strerror}).", self._next_step
-            ) from error
+            why = error.strerror or error
+            raise UnavailableError(f"nobody listens at {self._place} ({why}).", self._next_step) from error
 
     def close(self) -> None:
         """Twice is fine."""
@@ -124,6 +147,14 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _place(endpoint: str) -> str:
+    """An endpoint as messages name it; raises `ConfigError` for a bad one."""
+    if is_network(endpoint):
+        network_address(endpoint)
+        return endpoint
+    return str(socket_path(endpoint))
 
 
 def wait_until_ready(client: Client, timeout_ms: int, alive: Callable[[], bool] = lambda: True) -> Ready:

@@ -20,9 +20,18 @@ from dataclasses import dataclass
 
 import zmq
 
-from runtime.address import Claim
-from runtime.contract.errors import BusyError, ConfigError, PvchatError, UnavailableError, WireError
+from runtime.address import Claim, is_network, network_address
+from runtime.contract.errors import (
+    AccessError,
+    BusyError,
+    ConfigError,
+    PvchatError,
+    UnavailableError,
+    WireError,
+)
 from runtime.contract.serving import Deadline
+from runtime.guard import Guard
+from runtime.keys import ServerKeys
 from runtime.wire import (
     MAX_MESSAGE_BYTES,
     DaemonStatus,
@@ -99,10 +108,12 @@ class Server:
         express: tuple[type[Request], ...] = EXPRESS,
         stats: ServerStats | None = None,
         grace_s: float = 5.0,
+        keys: ServerKeys | None = None,
     ) -> None:
         """Nothing is opened yet.
 
         Args:
+            endpoint: ipc:// and an absolute path, or tcp:// with `keys`.
             threads: workers; more than one only for a handler that may be called by several threads.
             queue_size: requests that may wait; one more is refused.
             express: kinds of request that must not wait behind others; the handler must be quick with them.
@@ -114,12 +125,15 @@ class Server:
         self._threads = threads
         self._express = express
         self._grace_s = grace_s
+        self._keys = keys
         self._ordinary: queue.Queue[_Job | None] = queue.Queue(queue_size)
         self._urgent: queue.Queue[_Job | None] = queue.Queue(queue_size)
         self._replies: deque[tuple[bytes, bytes]] = deque()
         self._stopping = threading.Event()
         self._workers: list[threading.Thread] = []
         self._claim: Claim | None = None
+        self._guard: Guard | None = None
+        self._open = False
         self._wake_lock = threading.RLock()
         self._wake_in = self._wake_out = -1
 
@@ -129,7 +143,8 @@ class Server:
         Raises:
             ConfigError: a bad endpoint or folder. UnavailableError: somebody else listens there.
         """
-        self._claim = Claim(self.endpoint)
+        self._take_address()
+        self._open = True
         self._wake_out, self._wake_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._context = zmq.Context(io_threads=1)
         self._socket = self._context.socket(zmq.ROUTER)
@@ -142,14 +157,7 @@ class Server:
             (zmq.ROUTER_MANDATORY, 1),
         ):
             self._socket.setsockopt(option, value)
-        try:
-            self._socket.bind(self.endpoint)
-            self._claim.path.chmod(0o600)
-        except (zmq.ZMQError, OSError) as error:
-            self.close()
-            raise ConfigError(
-                f"cannot listen at {self.endpoint}: {error}.", "Choose another path."
-            ) from error
+        self._bind()
         queues = [self._urgent, *[self._ordinary] * self._threads]
         self._workers = [
             threading.Thread(target=self._work, args=(jobs,), name=f"pvchat-worker-{index}", daemon=True)
@@ -157,6 +165,35 @@ class Server:
         ]
         for worker in self._workers:
             worker.start()
+
+    def _take_address(self) -> None:
+        if not is_network(self.endpoint):
+            self._claim = Claim(self.endpoint)
+            return
+        network_address(self.endpoint)
+        if self._keys is None:
+            raise ConfigError(
+                f"{self.endpoint} needs keys: it can be reached from other machines.",
+                "Listen at ipc://, or give keys.",
+            )
+
+    def _bind(self) -> None:
+        try:
+            if self._keys is not None:
+                self._guard = Guard(self._context, self._keys)
+                self._guard.protect(self._socket)
+            self._socket.bind(self.endpoint)
+            if self._claim is not None:
+                self._claim.path.chmod(0o600)
+        except (zmq.ZMQError, OSError) as error:
+            self.close()
+            if isinstance(error, zmq.ZMQError) and error.errno == zmq.EADDRINUSE:
+                raise UnavailableError(
+                    f"another process already listens at {self.endpoint}.", "Stop that one first, or use it."
+                ) from error
+            raise ConfigError(
+                f"cannot listen at {self.endpoint}: {error}.", "Choose another address."
+            ) from error
 
     def serve(self) -> None:
         """Handle requests until `stop`; returns when the last reply is out.
@@ -193,14 +230,17 @@ class Server:
 
     def close(self) -> None:
         """Close the socket, remove its file, release the address. Twice is fine."""
-        if self._claim is None:
+        if not self._open:
             return
+        self._open = False
         self._stopping.set()
         self._socket.close(linger=_FAREWELL_MS)
+        if self._guard is not None:
+            self._guard.close()
         self._context.term()
-        self._claim.path.unlink(missing_ok=True)
-        self._claim.release()
-        self._claim = None
+        if self._claim is not None:
+            self._claim.path.unlink(missing_ok=True)
+            self._claim.release()
         with self._wake_lock:
             ends, self._wake_in, self._wake_out = (self._wake_in, self._wake_out), -1, -1
             for end in ends:
@@ -208,9 +248,10 @@ class Server:
 
     def _receive(self) -> None:
         try:
-            parts = self._socket.recv_multipart(zmq.NOBLOCK)
+            frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
         except zmq.Again:
             return
+        parts = [frame.bytes for frame in frames]
         peer, raw = parts[0], parts[-1]
         try:
             envelope = decode_envelope(raw)
@@ -219,6 +260,8 @@ class Server:
             _log.debug("dropped a message without a readable envelope: %s", error)
             return
         try:
+            if self._guard is not None and not self._guard.admits(frames[-1]):
+                raise AccessError("this key is not allowed here any more.", "Ask the owner of the box.")
             if len(parts) > _MAX_FRAMES:
                 raise WireError(f"message has {len(parts) - 1} parts, at most {_MAX_FRAMES - 1} travel.")
             envelope, request = decode_request(raw)

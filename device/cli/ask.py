@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
     config = load_config(home.config_file)
     if args.clip is None:
         timeout_ms = timeout_of(args, config)
-        answer = ask_daemon(home, args.question, timeout_ms, evidence_dir(args, home))
+        answer = ask_daemon(home, config.network, args.question, timeout_ms, evidence_dir(args, home))
     else:
         clip = clip_file(args.clip)
         with Store.open(home) as store:

@@ -8,6 +8,7 @@ from typing import Any
 
 from device.cli.output import Output, table
 from device.cli.person_list import state
+from device.config import load_config
 from device.daemon_client import daemon_status
 from device.paths import Home
 from device.store.store import Store
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace, out: Output) -> int:
         people = store.people()
     bundle = _bundle(home)
     try:
-        daemon: DaemonStatusReply | None = daemon_status(home)
+        daemon: DaemonStatusReply | None = daemon_status(home, load_config(home.config_file).network)
     except UnavailableError as error:
         daemon = None
         out.hint(f"The daemon does not answer: {error}")

@@ -15,6 +15,7 @@ from device.daemon.backoff import Backoff
 from device.daemon.camera_state import Limits
 from device.daemon.cameras import Cameras, Patience
 from device.daemon.evidence import prune_evidence
+from device.daemon.remote import NetworkDoor
 from device.daemon.runtime_child import RuntimeCommand, serve_command
 from device.daemon.runtime_keeper import RuntimeKeeper
 from device.paths import Home
@@ -22,6 +23,7 @@ from runtime.contract.bundle import Bundle
 from runtime.contract.errors import BundleError, StoreError, WireError
 from runtime.contract.serving import Deadline
 from runtime.frames import RING_FPS
+from runtime.keys import AllowList, ServerKeys, ensure_key
 from runtime.router import Server
 from runtime.wire import (
     AnswerReply,
@@ -82,7 +84,15 @@ class Daemon:
         self._server = Server(
             home.daemon_endpoint, self._handle, threads=_THREADS, queue_size=64, grace_s=_GRACE_S
         )
+        self._network = self._open_to(self._config.network.listen)
         self._stopped = threading.Event()
+
+    def _open_to(self, endpoint: str) -> NetworkDoor | None:
+        """The door for other machines; None: the settings want none."""
+        if not endpoint:
+            return None
+        keys = ServerKeys(ensure_key(self._home.key_file), AllowList(self._home.allowed_keys))
+        return NetworkDoor(endpoint, self._handle, keys)
 
     def run(self) -> None:
         """Serve until `stop`; then nothing that was started is left.
@@ -96,6 +106,8 @@ class Daemon:
                 self._configure_cameras()
                 self._cameras.start()
                 threading.Thread(target=self._keep_house, name="pvchat-house", daemon=True).start()
+                if self._network:
+                    self._network.start()
                 _log.info(
                     "watching %d cameras in %d rooms", len(self._config.cameras), len(self._config.rooms)
                 )
@@ -103,6 +115,8 @@ class Daemon:
             finally:
                 _log.info("stopping")
                 self._stopped.set()
+                if self._network:
+                    self._network.close()
                 self._cameras.hurry()
                 self._keeper.hurry()
                 self._cameras.stop()
@@ -148,7 +162,7 @@ class Daemon:
             base=installed.ready.base if installed else "",
             subjects=installed.releases if installed else {},
             cameras=self._cameras.reports(),
-            notes=(*notes, *self._cameras.problems()),
+            notes=(*notes, *self._cameras.problems(), *(self._network.problems() if self._network else ())),
         )
 
     def _configure_cameras(self) -> None:

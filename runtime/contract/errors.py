@@ -4,6 +4,7 @@
   * UsageError          the call is wrong: a bad path, an unknown name            exit 2
     * ConfigError       a configuration file is wrong
     * ConsentError      nobody has consented
+    * AccessError       this key, or anybody from afar, may not do that
   * ContentError        the path is fine, what lies there cannot be used          exit 5
   * BundleError         a bundle is damaged, too new, or not what it says         exit 5
     * AdapterError      an adapter is damaged or made for another base
@@ -60,6 +61,12 @@ class ConsentError(UsageError):
     """Nobody has consented to what was asked for."""
 
     code = "consent"
+
+
+class AccessError(UsageError):
+    """This key, or anybody who is not on the box itself, may not do that."""
+
+    code = "access"
 
 
 class ContentError(PvchatError):

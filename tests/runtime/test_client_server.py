@@ -290,8 +290,8 @@ def test_folder_that_others_may_enter_is_refused(endpoint: str) -> None:
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ("tcp://127.0.0.1:5555", "need keys"),
-        ("inproc://x", "need keys"),
+        ("tcp://127.0.0.1:5555", "needs keys"),
+        ("inproc://x", "not local"),
         ("ipc://relative.sock", "absolute"),
         ("ipc://*", "absolute"),
         ("ipc://@abstract", "absolute"),

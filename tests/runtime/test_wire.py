@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ from runtime.wire import (
     encode_request,
     to_error,
     to_error_reply,
+    wire_schema,
 )
 
 ID = bytes(range(16))
@@ -245,3 +247,18 @@ def test_well_formed_bodies_of_wrong_types_are_refused_or_read(tag: str, fields:
     except WireError:
         return
     assert isinstance(request, Hello | Ask | Enrol | SetSubjects | DaemonAsk)
+
+
+def test_the_published_schema_is_that_of_this_program() -> None:
+    published = Path(__file__).parents[2] / "docs" / "wire.schema.json"
+    assert json.loads(published.read_text()) == json.loads(json.dumps(wire_schema())), (
+        "run: python -m runtime schema > docs/wire.schema.json"
+    )
+
+
+def test_every_message_is_in_the_schema_and_no_field_of_a_message_may_be_unknown() -> None:
+    parts = wire_schema()["$defs"]
+    for message in (*REQUESTS, *REPLIES):
+        kind = parts[type(message).__name__]
+        assert kind["additionalProperties"] is False
+        assert set(msgspec.to_builtins(message, enc_hook=str)) <= set(kind["properties"])
