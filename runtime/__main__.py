@@ -1,4 +1,4 @@
-"""`python -m runtime`: serve a bundle, test it, or print the wire's schema. Alone sets up logging and signals."""
+"""`python -m runtime`: serve a bundle, test it, or print the wire's schema. Sets up logging and signals."""
 
 from __future__ import annotations
 

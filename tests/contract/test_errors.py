@@ -9,7 +9,7 @@ from runtime.contract.errors import PvchatError, all_errors
 
 EXIT_CODES = {
     "error": 5, "content": 5, "bundle": 5, "adapter": 5, "store": 5, "update": 5, "refused": 6,
-    "usage": 2, "config": 2, "consent": 2, "unavailable": 4, "engine": 4,
+    "usage": 2, "config": 2, "consent": 2, "access": 2, "unavailable": 4, "engine": 4,
     "camera": 4, "deadline": 4, "busy": 4, "wire": 4,
 }  # fmt: skip
 

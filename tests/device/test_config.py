@@ -25,7 +25,7 @@ def test_the_template_means_what_the_defaults_mean(tmp_path: Path) -> None:
     assert config.rooms == ("kitchen", "living room")
 
 
-def test_every_camera_of_the_template_works_once_its_comment_marks_are_removed(tmp_path: Path) -> None:
+def test_everything_in_the_template_works_once_its_comment_marks_are_removed(tmp_path: Path) -> None:
     lines = [
         line.removeprefix("# ") if line.startswith("# ") and ("=" in line or "[[" in line) else line
         for line in template().splitlines()
@@ -33,6 +33,7 @@ def test_every_camera_of_the_template_works_once_its_comment_marks_are_removed(t
     config = _load(tmp_path, "\n".join(lines))
     assert [camera.kind for camera in config.cameras] == ["rtsp", "v4l2", "replay"]
     assert [len(camera.files) for camera in config.cameras] == [0, 1, 2]
+    assert config.network.listen == config.network.box == "tcp://192.168.1.10:7700"
 
 
 def test_a_missing_file_means_the_defaults(tmp_path: Path) -> None:
