@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from device.config import Network
 from device.paths import Home
 from device.runtime_process import reload_if_running
 from device.store.records import ActiveAdapter
 from runtime.client import Client
-from runtime.contract.dialogue import Answer
 from runtime.contract.errors import PvchatError, UnavailableError, WireError
 from runtime.keys import ClientKeys, ensure_key
 from runtime.wire import AnswerReply, DaemonAsk, DaemonReload, DaemonStatus, DaemonStatusReply
@@ -19,15 +17,13 @@ _STATUS_MS = 3_000
 _RELOAD_MS = 60_000
 
 
-def ask_daemon(
-    home: Home, network: Network, text: str, timeout_ms: int, evidence_dir: Path | None = None
-) -> Answer:
+def ask_daemon(home: Home, network: Network, question: DaemonAsk, timeout_ms: int) -> AnswerReply:
     """A question about the rooms; raises whatever the daemon raised, `UnavailableError` when none runs."""
     with _daemon(home, network) as client:
-        reply = client.call(DaemonAsk(text=text, evidence_dir=evidence_dir), timeout_ms)
+        reply = client.call(question, timeout_ms)
     if not isinstance(reply, AnswerReply):
         raise WireError(f"the daemon answered {type(reply).__name__} to a question.", "Update both sides.")
-    return reply.answer
+    return reply
 
 
 def _daemon(home: Home, network: Network) -> Client:

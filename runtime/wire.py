@@ -30,9 +30,10 @@ MAX_DEADLINE_MS = 600_000
 REQUEST_ID_BYTES = 16
 MAX_SUBJECTS = 64
 MAX_QUESTION_CHARS = 1000
+MAX_CONVERSATION_CHARS = 256
 _ENVELOPE = struct.Struct(">B16sI")
 
-Short = Annotated[str, msgspec.Meta(max_length=256)]
+Short = Annotated[str, msgspec.Meta(max_length=MAX_CONVERSATION_CHARS)]
 
 
 class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -90,7 +91,8 @@ class DaemonAsk(_Message, tag="daemon_ask", frozen=True):
     """A question in the user's words, about the rooms; answered with `AnswerReply`.
 
     Attributes:
-        conversation: what `AnswerReply.conversation` said last time; empty: a new one.
+        conversation: any text of the asker's, or what `AnswerReply.conversation` said; empty: a new one.
+            In one conversation "she" and "there" mean whom and where the question before named.
         evidence_dir: where evidence pictures go; None: the home's own folder.
     """
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
+import os
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from device.store.store import Store
 from runtime.contract.dialogue import Answer, Intent, exit_code
 from runtime.contract.errors import UsageError
 from runtime.contract.household import Household
-from runtime.wire import MAX_DEADLINE_MS, MAX_QUESTION_CHARS
+from runtime.wire import MAX_CONVERSATION_CHARS, MAX_DEADLINE_MS, MAX_QUESTION_CHARS, DaemonAsk
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +29,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("question", metavar="QUESTION", help='such as "Is Grandma in the kitchen?"')
     parser.add_argument(
         "--clip", type=Path, metavar="FILE", help="ask about this video instead of the cameras"
+    )
+    parser.add_argument(
+        "--conversation", metavar="ID", default="", help='what "she" refers to (default: this terminal\'s)'
     )
     parser.add_argument("--exit-code", action="store_true", help="exit 0 for yes, 1 for no")
     answer_arguments(parser)
@@ -43,19 +49,35 @@ def run(args: argparse.Namespace, out: Output) -> int:
     """Exit code: 0 answered, 3 unsure, 4 unavailable, 6 refused."""
     if not 0 < len(args.question.strip()) <= MAX_QUESTION_CHARS:
         raise UsageError(f"a question has 1 to {MAX_QUESTION_CHARS} characters, got {len(args.question)}.")
+    if len(args.conversation) > MAX_CONVERSATION_CHARS:
+        raise UsageError(f"--conversation has at most {MAX_CONVERSATION_CHARS} characters.")
     home = Home.from_environment()
     config = load_config(home.config_file)
     if args.clip is None:
         timeout_ms = timeout_of(args, config)
-        answer = ask_daemon(home, config.network, args.question, timeout_ms, evidence_dir(args, home))
+        question = DaemonAsk(
+            text=args.question,
+            conversation=args.conversation or this_terminal(home),
+            evidence_dir=evidence_dir(args, home),
+        )
+        reply = ask_daemon(home, config.network, question, timeout_ms)
+        answer, conversation = reply.answer, reply.conversation
     else:
         clip = clip_file(args.clip)
         with Store.open(home) as store:
             intent = understand(args.question, store.household())
-            answer = ask_clip(store, config, intent, clip, args)
+            answer, conversation = ask_clip(store, config, intent, clip, args), ""
     code = exit_code(answer, strict=args.exit_code)
-    out.result({"question": args.question, **answer_json(answer), "exit_code": code}, render(answer))
+    out.result(
+        {"question": args.question, **answer_json(answer), "conversation": conversation, "exit_code": code},
+        render(answer),
+    )
     return code
+
+
+def this_terminal(home: Home) -> str:
+    """The conversation of this terminal: one for each machine, home and login session."""
+    return hashlib.sha256(f"{platform.node()}\0{home.root}\0{os.getsid(0)}".encode()).hexdigest()[:16]
 
 
 def understand(question: str, household: Household) -> Intent:

@@ -12,6 +12,7 @@ from pathlib import Path
 from device.config import DeviceConfig
 from device.daemon.cameras import Cameras
 from device.daemon.combine import combine
+from device.daemon.conversations import Conversations
 from device.daemon.coverage import CameraAnswer, Thresholds
 from device.daemon.joining import join, split
 from device.daemon.people import People
@@ -68,9 +69,10 @@ class Asker:
         self._keeper = keeper
         self._config = config
         self._evidence = evidence
+        self.conversations = Conversations()
 
-    def ask(self, text: str, evidence_dir: Path | None, deadline: Deadline) -> Answer:
-        """Answer a question.
+    def ask(self, text: str, conversation: str, evidence_dir: Path | None, deadline: Deadline) -> Answer:
+        """Answer a question; what it is about is remembered for the next one of the same conversation.
 
         Raises:
             UsageError: a name or room that nobody knows. RefusedError: not understood.
@@ -78,7 +80,9 @@ class Asker:
         started_s = time.monotonic()
         config = self._config()
         people = self._keeper.people()
-        intent = parse(text, people.household, config.rooms)
+        before = self.conversations.recall(conversation)
+        intent = parse(text, people.household, config.rooms, before=before)
+        self.conversations.remember(conversation, intent)
         targets = [report for report in self._cameras.reports() if _is_target(report, intent)]
         parts = split(intent)
         said = self._about(targets, parts, people, evidence_dir or self._evidence, deadline)

@@ -133,8 +133,9 @@ class Daemon:
 
     def _handle(self, request: Request, deadline: Deadline) -> Reply:
         if isinstance(request, DaemonAsk):
-            answer = self._asker.ask(request.text, request.evidence_dir, deadline)
-            return AnswerReply(answer=answer, conversation=request.conversation)
+            conversation = request.conversation or self._asker.conversations.new()
+            answer = self._asker.ask(request.text, conversation, request.evidence_dir, deadline)
+            return AnswerReply(answer=answer, conversation=conversation)
         if isinstance(request, DaemonStatus):
             return self._status()
         if isinstance(request, DaemonReload):

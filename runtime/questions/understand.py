@@ -18,6 +18,7 @@ from runtime.questions import trouble
 from runtime.questions import vocabulary as v
 from runtime.questions.kinds import allowed_words, find_kind, is_another_time
 from runtime.questions.lexer import Token, readings
+from runtime.questions.pronouns import Meant, in_full, points_back
 from runtime.questions.trouble import Home
 
 MAX_CHARS = 500
@@ -26,24 +27,27 @@ _JOINING = frozenset({"and", ",", "with", "or"})
 _MAX_NAME_WORDS = 3
 
 
-def parse(text: str, household: Household, rooms: Sequence[str]) -> Intent:
+def parse(text: str, household: Household, rooms: Sequence[str], *, before: Intent | None = None) -> Intent:
     """What a household member asks.
 
     Args:
         text: their own words.
         household: who can be asked about, by name or alias.
         rooms: rooms as configured; empty when rooms do not apply.
+        before: what was asked before in this conversation: "she" and "there" mean whom and where that named.
 
     Raises:
-        UsageError: an empty or endless question, a name or room that nobody knows, a pronoun.
+        UsageError: an empty or endless question, a name or room that nobody knows, a pronoun that may mean
+            anybody.
         RefusedError: not understood, or about another time than now; the next step holds examples.
     """
     trouble.check_text(text, MAX_CHARS)
     home = Home(household, tuple(rooms), text)
+    meant = Meant.by(before, home)
     first: PvchatError | None = None
     for tokens in readings(text, household, rooms):
         try:
-            return _understand(_trimmed(tokens), home)
+            return _understand(_trimmed(tokens), home, meant)
         except PvchatError as error:
             first = first or error
     raise first or trouble.not_understood(home)
@@ -60,15 +64,15 @@ def _trimmed(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
     return tokens[start:end]
 
 
-def _understand(tokens: tuple[Token, ...], home: Home) -> Intent:
+def _understand(tokens: tuple[Token, ...], home: Home, meant: Meant) -> Intent:
+    there = meant.room if points_back(tokens) else None
+    tokens = in_full(tokens, meant, home)
     words = [token.value for token in tokens if token.kind == "word"]
     people = tuple(dict.fromkeys(token.value for token in tokens if token.kind == "person"))
     rooms = tuple(dict.fromkeys(token.value for token in tokens if token.kind == "room"))
     _check_shape(tokens, home)
     if is_another_time(tokens):
         raise trouble.about_another_time(home)
-    if pronouns := [word for word in words if word in v.PRONOUNS]:
-        raise trouble.unnamed(home, pronouns[0])
     if v.ALTERNATIVES.intersection(words):
         raise trouble.one_at_a_time(home, "one thing or another")
     kind, everybody = find_kind(tokens, home)
@@ -83,7 +87,7 @@ def _understand(tokens: tuple[Token, ...], home: Home) -> Intent:
         raise trouble.not_understood(home, "it names nobody")
     if len(people) > MAX_SUBJECTS:
         raise trouble.too_many(len(people), MAX_SUBJECTS)
-    return Intent(kind, people, rooms[0] if rooms else None)
+    return Intent(kind, people, rooms[0] if rooms else there)
 
 
 def _check_shape(tokens: tuple[Token, ...], home: Home) -> None:

@@ -92,7 +92,8 @@ MEMBERSHIP = _words("family member members household resident residents live liv
 
 NEGATIONS = _words("not n't never without no none neither nor")
 ALTERNATIVES = _words("or either")
-PRONOUNS = _words("he she they him her them his hers their theirs himself herself themselves")
+PLURAL_PRONOUNS = _words("they them their theirs themselves")
+PRONOUNS = _words("he she him her his hers himself herself") | PLURAL_PRONOUNS
 GONE = _words("gone away absent missing left leaving alone")
 HISTORY = _words(
     """
