@@ -22,8 +22,7 @@ def reader(misread: float = -6.0) -> TraitEvidence:
     """Embeddings are the logits themselves; `misread` is the logit of how often a trait is misread."""
     evidence = TraitEvidence(sum(SIZES), SIZES)
     with torch.no_grad():
-        evidence.read.weight.copy_(torch.eye(sum(SIZES)))
-        evidence.read.bias.zero_()
+        evidence.read = torch.nn.Identity()
         evidence.misread.fill_(misread)
     return evidence
 

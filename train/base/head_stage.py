@@ -28,6 +28,9 @@ _COARSE, _FINE = (0.1, 0.15), (0.025, 0.05)
 """Deviations of shift (sides of the crop) and of ln size: a detector's box, and a corrected one."""
 _COARSE_SHARE = 0.4
 _SAME_WEIGHT, _LOCATE_WEIGHT = 0.3, 5.0
+_AT_ONCE = 256
+_FEW = 8.0
+"""A trait weighs as much as any other, however seldom it can be told; less where hardly any crop shows it."""
 
 
 def hidden_traits(values: NDArray[np.floating]) -> NDArray[np.bool_]:
@@ -101,7 +104,7 @@ class HeadStage(nn.Module):
         wanted_quality = torch.from_numpy(shown.mean(axis=1) * seen)
         pixels, told = self._cut(self.data.crops[people], rng)
         with mixed():
-            maps = self.encoder.trunk_features(pixels.contiguous(memory_format=torch.channels_last)).float()
+            maps = self.encoder.trunk_features(pixels).float()
         flat = maps.flatten(1)
         embedding = F.normalize(self.encoder.embed(flat), dim=-1)
         quality = self.encoder.quality(maps.mean(dim=(2, 3))).squeeze(-1)
@@ -117,19 +120,20 @@ class HeadStage(nn.Module):
         stacked = crops.transpose(1, 0, 2, 3, 4).reshape(-1, *crops.shape[2:]).astype(np.float32)
         count = len(stacked)
         gain = rng.uniform(0.8, 1.2, (count, 1, 1, 1)).astype(np.float32)
-        wide = torch.from_numpy(normalise(np.clip(stacked * gain, 0, 255), self.spec))
+        lit = np.clip(stacked * gain, 0, 255)
         coarse, fine = inexact(rng, count, _COARSE), inexact(rng, count, _FINE)
         first = torch.from_numpy(rng.random(count) < _COARSE_SHARE)
         shift = torch.where(first[:, None], coarse[0], fine[0])
         scale = torch.where(first, coarse[1], fine[1])
-        return cut(wide, shift, scale, self.spec.crop), correction(shift, scale)
+        return _prepared(lit, shift, scale, self.spec), correction(shift, scale)
 
     def _traits(self, embedding: Tensor, values: NDArray[np.int64], shown: Tensor) -> Tensor:
         losses = []
         for index, head in enumerate(self.traits):
             wanted = torch.from_numpy(values[:, index])
             each = F.cross_entropy(head(_SCALE * embedding), wanted, reduction="none")
-            losses.append((each * shown[:, index]).mean())
+            told = shown[:, index]
+            losses.append((each * told).sum() / (told.sum() + _FEW))
         return torch.stack(losses).mean()
 
 
@@ -179,6 +183,13 @@ def cut(wide: Tensor, shift: Tensor, scale: Tensor, size: int) -> Tensor:
     return F.grid_sample(wide, grid, padding_mode="border", align_corners=False)
 
 
+def _prepared(wide: NDArray[np.float32], shift: Tensor, scale: Tensor, spec: PixelSpec) -> Tensor:
+    """What the encoder takes of wide crops (N, side, side, 3) in 0-255, cut as in `cut`."""
+    crops = cut(torch.from_numpy(wide).permute(0, 3, 1, 2), shift, scale, spec.crop)
+    pixels = torch.from_numpy(normalise(crops.permute(0, 2, 3, 1).numpy(), spec))
+    return pixels.contiguous(memory_format=torch.channels_last)
+
+
 def correction(shift: Tensor, scale: Tensor) -> Tensor:
     """What `HeadEncoder` should say of a crop cut with `shift` and `scale`: (N, 3)."""
     return torch.cat([-shift * torch.exp(-scale)[:, None], -scale[:, None]], dim=1)
@@ -217,13 +228,15 @@ def embed_crops(
         wide: uint8 (N, side, side, 3), as in the rendered set.
     """
     spec, rng = PixelSpec(), np.random.default_rng(seed)
+    encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     embeddings, qualities = [], []
-    for start in range(0, len(wide), 512):
-        part = torch.from_numpy(normalise(wide[start : start + 512].astype(np.float32), spec))
+    for start in range(0, len(wide), _AT_ONCE):
+        part = wide[start : start + _AT_ONCE].astype(np.float32)
         shift, scale = inexact(rng, len(part), _COARSE)
         with mixed():
-            _, _, told = encoder(cut(part, shift, scale, spec.crop))
-            embedding, quality, _ = encoder(cut(part, *corrected(shift, scale, told.float()), spec.crop))
+            _, _, told = encoder(_prepared(part, shift, scale, spec))
+            shift, scale = corrected(shift, scale, told.float())
+            embedding, quality, _ = encoder(_prepared(part, shift, scale, spec))
         embeddings.append(F.normalize(embedding.float(), dim=-1).numpy())
         qualities.append(quality.float().numpy())
     return np.concatenate(embeddings), np.concatenate(qualities)

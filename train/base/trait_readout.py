@@ -1,6 +1,6 @@
 """Fits how traits are read and weighed, on people that the head encoder has not seen. Knows no bridge.
 
-First a linear read-out per trait with cross-entropy where the trait can be told, and with even probabilities
+First the read-out of all traits with cross-entropy where a trait can be told, and with even probabilities
 as the target where it cannot, so that what is not visible is read as not known. Then how sharp and how
 reliable each trait is, on pairs of a reference clip and a track of another clip.
 """
@@ -23,7 +23,7 @@ from train.model.traits import TraitEvidence
 from train.world.traits import HEAD_TRAITS, TRAITS
 
 TRAIT_SIZES: tuple[int, ...] = tuple(len(TRAITS[name].values) for name in HEAD_TRAITS)
-_STEPS, _BATCH, _RATE = 1500, 1024, 2e-2
+_STEPS, _BATCH, _RATE, _DECAY = 3000, 1024, 3e-3, 1e-4
 _PAIR_STEPS, _PAIR_RATE = 600, 2e-2
 _TWIN_SHARE, _SAME_SHARE = 0.25, 0.5
 
@@ -51,7 +51,7 @@ def fit_traits(
         )
     )
     generator = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.AdamW(traits.read.parameters(), lr=_RATE, weight_decay=1e-3)
+    optimiser = torch.optim.AdamW(traits.read.parameters(), lr=_RATE, weight_decay=_DECAY)
 
     def loss() -> Tensor:
         rows = torch.randint(len(embed), (_BATCH,), generator=generator)

@@ -1,9 +1,9 @@
 """Evidence from single traits: whether two embeddings agree on hair, glasses, jaw, each on its own.
 
 A cosine averages over everything that an embedding holds, so one clear difference (blue hair, not grey)
-drowns in nine likenesses. Here each group of traits is read from both embeddings as a probability over its n
-values. How much likelier a reading is than that of two random people, if the trait is the same and if it
-differs, is
+drowns in nine likenesses. Here each group of traits is read from both embeddings, by one small network, as
+a probability over its n values. How much likelier a reading is than that of two random people, if the trait
+is the same and if it differs, is
 
     same_i = n x overlap_i,   other_i = n / (n - 1) x (1 - overlap_i),
     overlap_i = sum over values v of P(v | a) P(v | b),
@@ -35,14 +35,17 @@ class TraitEvidence(nn.Module):
 
     Args:
         width: E, of an embedding. sizes: how many values each group has, at least five groups.
+        hidden: units of the read-out's one hidden layer.
     """
 
-    def __init__(self, width: int, sizes: tuple[int, ...]) -> None:
+    def __init__(self, width: int, sizes: tuple[int, ...], hidden: int = 256) -> None:
         super().__init__()
         if len(sizes) < _MOST_DIFFERING:
             raise ValueError(f"at least {_MOST_DIFFERING} groups of traits are needed, got {len(sizes)}")
         self.sizes = sizes
-        self.read = nn.Linear(width, sum(sizes))
+        self.read: nn.Module = nn.Sequential(
+            nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, sum(sizes))
+        )
         self.sharpness = nn.Parameter(torch.ones(len(sizes)))
         self.misread = nn.Parameter(torch.full((len(sizes),), -3.0))
         self.kin = nn.Parameter(torch.tensor(-0.8))
