@@ -37,8 +37,8 @@ class Conversations:
     def recall(self, conversation: str) -> Intent | None:
         """What was asked last; None: nothing, or too long ago."""
         with self._lock:
-            at_s, intent = self._last.get(conversation, (0.0, None))
-            return intent if intent is not None and self._clock() - at_s <= self._keep_s else None
+            last = self._last.get(conversation)
+        return last[1] if last and self._clock() - last[0] <= self._keep_s else None
 
     def remember(self, conversation: str, intent: Intent) -> None:
         """A question about nobody in particular leaves what "she" means as it was."""

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import socket
-import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -34,25 +28,10 @@ from runtime.wire import (
     Reply,
     Request,
 )
+from tests.device.command_line import run_json
 from tests.device.daemon_world import World, short_world, wait_for
-
-
-def free_endpoint() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
-
-
-def pvchat(home: Home, *words: str) -> tuple[int, dict[str, Any]]:
-    """The real command line in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "device.cli.main", *words, "--json"],
-        env={**os.environ, "PVCHAT_HOME": str(home.root)},
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
-    data = json.loads(done.stdout)
-    assert isinstance(data, dict)
-    return done.returncode, data
+from tests.device.fake_runtime import short_home
+from tests.fakes.network import free_endpoint
 
 
 def listen(box: World, endpoint: str) -> None:
@@ -63,8 +42,7 @@ def listen(box: World, endpoint: str) -> None:
 @contextmanager
 def tablet_of(endpoint: str, box_key: str) -> Iterator[Home]:
     """Another machine: a home of its own that names the box."""
-    with tempfile.TemporaryDirectory(prefix="pvc", dir="/tmp") as folder:
-        home = Home(Path(folder) / "t").create()
+    with short_home() as home:
         home.config_file.write_text(f'[network]\nbox = "{endpoint}"\nbox_key = "{box_key}"\n')
         yield home
 
@@ -75,28 +53,28 @@ def test_a_tablet_asks_the_box_once_its_key_is_allowed_and_no_longer_when_it_is_
         listen(box, endpoint)
         box.start()
         box.wait_until_live()
-        _, shown = pvchat(box.home, "keys", "show")
+        _, shown = run_json(box.home, "keys", "show")
         with tablet_of(endpoint, shown["public_key"]) as tablet:
-            code, told = pvchat(tablet, "ask", "Who is in the kitchen?")
+            code, told = run_json(tablet, "ask", "Who is in the kitchen?")
             assert (code, told["error"]["code"]) == (2, "access")
-            _, own = pvchat(tablet, "keys", "show")
-            assert pvchat(box.home, "keys", "allow", "tablet", own["public_key"])[0] == 0
-            assert pvchat(box.home, "keys", "list")[1]["allowed"] == {"tablet": own["public_key"]}
-            code, told = pvchat(tablet, "ask", "Who is in the kitchen?")
+            _, own = run_json(tablet, "keys", "show")
+            assert run_json(box.home, "keys", "allow", "tablet", own["public_key"])[0] == 0
+            assert run_json(box.home, "keys", "list")[1]["allowed"] == {"tablet": own["public_key"]}
+            code, told = run_json(tablet, "ask", "Who is in the kitchen?")
             here = box.ask("Who is in the kitchen?")
             assert (code, told["text"]) == (exit_code(here), here.text)
             assert [camera["camera"] for camera in told["cameras"]] == ["hob"]
-            _, status = pvchat(tablet, "status")
+            _, status = run_json(tablet, "status")
             assert status["daemon"]["cameras"][0]["camera"] == "hob"
-            assert pvchat(box.home, "keys", "revoke", "tablet")[0] == 0
-            code, told = pvchat(tablet, "ask", "Who is in the kitchen?")
+            assert run_json(box.home, "keys", "revoke", "tablet")[0] == 0
+            code, told = run_json(tablet, "ask", "Who is in the kitchen?")
             assert (code, told["error"]["code"]) == (2, "access")
         assert box.status().notes == ()
 
 
 def test_a_box_that_is_off_is_unavailable() -> None:
     with tablet_of(free_endpoint(), "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7") as tablet:
-        code, told = pvchat(tablet, "ask", "Who is in the kitchen?")
+        code, told = run_json(tablet, "ask", "Who is in the kitchen?")
         assert (code, told["error"]["code"]) == (4, "unavailable")
         assert "Is the box on" in told["error"]["next_step"]
 

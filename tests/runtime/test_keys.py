@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -21,13 +20,12 @@ from runtime.contract.errors import AccessError, ConfigError, StoreError, Unavai
 from runtime.keys import AllowList, ClientKeys, KeyPair, ServerKeys, check_key, ensure_key
 from runtime.router import Server
 from runtime.wire import Done, Hello, encode_request
+from tests.fakes.network import free_endpoint
 
 
 @pytest.fixture
 def endpoint() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    return free_endpoint()
 
 
 @pytest.fixture
