@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint box clean
+.PHONY: demo test lint box evaluate clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)          ## set everything up in .venv, then the main job
@@ -35,6 +35,14 @@ $(STAMP): pyproject.toml
 # there is no Python 3.10.
 box: $(STAMP)
 	$(BIN)/python tests/box/set_up.py
+
+# How good the shipped base is, on people nobody trained on. QUICK=1: minutes instead of hours, one seed.
+# WORLD_SEED=5: other people; WORLD=FOLDER: any folder of clips (docs/world.md).
+SEEDS  := $(if $(WORLD_SEED),$(WORLD_SEED),$(if $(QUICK),1,1,2,3))
+evaluate: $(STAMP)
+	$(BIN)/python -m train.evaluate --bundle runtime/base_bundle \
+	  --config configs/train/evaluate$(if $(QUICK),_quick).toml \
+	  $(if $(WORLD),--world $(WORLD),--seeds $(SEEDS))
 
 clean:
 	rm -rf $(VENV) .venv-box out build *.egg-info

@@ -1,4 +1,7 @@
-"""`python -m runtime`: serve a bundle, test it, or print the wire's schema. Sets up logging and signals."""
+"""`python -m runtime`: serve a bundle at a socket or a pipe, test it, or print the wire's schema.
+
+Sets up logging and signals.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from runtime.config import RuntimeConfig, load_runtime_config
 from runtime.contract.bundle import Bundle
 from runtime.contract.errors import ConfigError, PvchatError
 from runtime.contract.serving import Session
+from runtime.pipe import serve_lines
 from runtime.router import Server, ServerStats
 from runtime.server import SessionHandler
 from runtime.wire import wire_schema
@@ -39,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         config = _config(arguments.config, arguments.threads)
         if arguments.verb == "selftest":
             return selftest(arguments.bundle, config, arguments.adapter)
+        if arguments.verb == "pipe":
+            pipe(arguments.bundle, config)
+            return 0
         serve(arguments.bundle, arguments.socket, config, until_stdin_ends=arguments.until_stdin_ends)
     except PvchatError as error:
         print(f"pvchat-edge runtime: {error}", file=sys.stderr)
@@ -61,6 +68,13 @@ def serve(root: Path, endpoint: str, config: RuntimeConfig, *, until_stdin_ends:
         _log.info("serving bundle %s at %s", bundle.bundle_id, endpoint)
         server.serve()
     _log.info("stopped after %.0f s: %s", stats.uptime_s, stats.counts())
+
+
+def pipe(root: Path, config: RuntimeConfig) -> None:
+    """Answer requests on standard input, a line each, until it ends."""
+    bundle, session = load(root, config)
+    handler = SessionHandler(session, bundle, ServerStats(), save_evidence=config.save_evidence)
+    serve_lines(sys.stdin.buffer, sys.stdout.buffer, handler)
 
 
 def selftest(root: Path, config: RuntimeConfig, adapter: Path | None) -> int:
@@ -107,6 +121,8 @@ def _parser() -> argparse.ArgumentParser:
     serving.add_argument("--bundle", type=Path, required=True)
     serving.add_argument("--socket", required=True, help="ipc:// and an absolute path")
     serving.add_argument("--until-stdin-ends", action="store_true", help="stop when the parent is gone")
+    piping = verbs.add_parser("pipe", parents=[common], help="answer lines of JSON on standard input")
+    piping.add_argument("--bundle", type=Path, required=True)
     verbs.add_parser("schema", help="print every message of the wire as JSON schema")
     testing = verbs.add_parser("selftest", parents=[common], help="check a bundle; exit 0 or 5")
     testing.add_argument("bundle", type=Path)

@@ -227,6 +227,8 @@ def _from_plain(kind: type, value: Any) -> Any:
 
 
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=_to_plain)
+_LINES = msgspec.json.Encoder(enc_hook=_to_plain)
+_LINE_REQUESTS = msgspec.json.Decoder(Request, dec_hook=_from_plain)
 _REQUESTS = msgspec.msgpack.Decoder(Request, dec_hook=_from_plain)
 _REPLIES = msgspec.msgpack.Decoder(Reply, dec_hook=_from_plain)
 
@@ -285,6 +287,24 @@ def decode_reply(raw: bytes) -> tuple[Envelope, Reply]:
         WireError: whatever is wrong with them.
     """
     return decode_envelope(raw), _decode(raw, _REPLIES)
+
+
+def request_from_line(line: bytes) -> Request:
+    """A request from one line of JSON, as the schema has it.
+
+    Raises:
+        WireError: whatever is wrong with it.
+    """
+    try:
+        request: Request = _LINE_REQUESTS.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise WireError(f"line cannot be read: {error}.", "See docs/wire.schema.json.") from error
+    return request
+
+
+def reply_to_line(reply: Reply) -> bytes:
+    """A reply as one line of JSON, without its end."""
+    return _LINES.encode(reply)
 
 
 def to_error_reply(error: PvchatError) -> ErrorReply:

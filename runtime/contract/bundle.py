@@ -138,7 +138,9 @@ def manifest_from_json(raw: bytes) -> Manifest:
 
 def _manifest(data: dict[str, Any]) -> Manifest:
     known = set(Manifest.__slots__) - {"extra"}
-    pixels = data["pixels"]
+    pixels: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in data["pixels"].items()
+    }
     return Manifest(
         schema=data["schema"],
         kind=str(data["kind"]),
@@ -156,7 +158,7 @@ def _manifest(data: dict[str, Any]) -> Manifest:
             for role, engine in data["engines"].items()
         },
         shapes={letter: int(size) for letter, size in data["shapes"].items()},
-        pixels=PixelSpec(**{**pixels, "mean": tuple(pixels["mean"]), "std": tuple(pixels["std"])}),
+        pixels=PixelSpec(**pixels),
         calibration=calibration_from_json(data["calibration"]),
         prompt=dict(data.get("prompt", {})),
         evaluation=dict(data.get("evaluation", {})),

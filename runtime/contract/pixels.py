@@ -24,6 +24,9 @@ class PixelSpec:
         width, height: size of the vision engine's input in pixels; frames are letterboxed into it.
         crop: side of a head crop in pixels.
         crop_margin: the square crop's side is this many times the longer side of the head box.
+        body_width, body_height: size of a body crop in pixels.
+        body_span: what a body crop holds, in heights of the head box: to either side of the head's
+            centre, above and below it.
         window_frames, window_fps: a window is the last `window_frames` grid frames at `window_fps`.
         mean, std: per channel, of pixels scaled to 0..1.
     """
@@ -32,6 +35,9 @@ class PixelSpec:
     height: int = 144
     crop: int = 64
     crop_margin: float = 1.35
+    body_width: int = 80
+    body_height: int = 112
+    body_span: tuple[float, float, float] = (2.8, 1.8, 7.0)
     window_frames: int = 8
     window_fps: float = 4.0
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
@@ -103,6 +109,14 @@ def to_crop(frame: NDArray[np.uint8], head: Box, spec: PixelSpec) -> NDArray[np.
     side = max(w, h) * spec.crop_margin
     square = (x + w / 2 - side / 2, y + h / 2 - side / 2, side, side)
     return resample(frame, square, spec.crop, spec.crop)
+
+
+def to_body_crop(frame: NDArray[np.uint8], head: Box, spec: PixelSpec) -> NDArray[np.float32]:
+    """Somebody from head to feet, before normalising: float32 (body_height, body_width, 3), 0-255."""
+    x, y, w, h = head
+    side, above, below = (h * heads for heads in spec.body_span)
+    region = (x + w / 2 - side, y + h / 2 - above, 2 * side, above + below)
+    return resample(frame, region, spec.body_width, spec.body_height)
 
 
 def normalise(pixels: NDArray[np.float32], spec: PixelSpec) -> NDArray[np.float32]:

@@ -12,12 +12,15 @@ from runtime.config import RuntimeConfig
 from runtime.contract.settings import load_settings
 from tests.architecture.project_files import ROOT, relative
 from train.base.config import BaseConfig
+from train.evaluate.config import EvaluateConfig
 from train.subject.config import SubjectConfig
 
 READERS: dict[str, type[Any]] = {
     "configs/device/default.toml": DeviceConfig,
     "configs/export/cpu.toml": ExportConfig,
     "configs/runtime/default.toml": RuntimeConfig,
+    "configs/train/evaluate.toml": EvaluateConfig,
+    "configs/train/evaluate_quick.toml": EvaluateConfig,
     "configs/train/subject.toml": SubjectConfig,
     "configs/train/tiny.toml": BaseConfig,
 }

@@ -10,7 +10,7 @@ from runtime.contract.calibration import Calibration, SourceCalibration
 from runtime.contract.pixels import PixelSpec
 from train.augment.questions import Fact
 from train.base.bridge_stage import BridgeStage, score_episodes
-from train.base.calibrate import calibrate, cllr, evidence, fit_correlation
+from train.base.calibrate import calibrate, evidence, fit_correlation
 from train.base.config import WorldConfig
 from train.base.episodes import EpisodeMaker
 from train.base.features import Features, cache_features, domain_statistics
@@ -20,6 +20,7 @@ from train.base.language_stage import LanguageStage, ask_all_kinds
 from train.base.tokens import build_tokenizer
 from train.base.world_data import WorldData, open_world, render_world, sample_people
 from train.model.pvchat import ModelConfig, PVChat, build_model
+from train.rates import cllr
 from train.world.traits import HEAD_TRAITS, TRAITS, differing_traits, split_of
 
 CONFIG = WorldConfig(seed=9, identities=10, clips_each=3, held_out=4, processes=1)

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from train.base.episodes import FACTS, Episode, EpisodeMaker
-from train.base.rates import best_accuracy
 from train.base.world_data import ACTION_NAMES, COLOUR_NAMES
 from train.losses import RoutingLoss
 from train.model.bridge import Bridge, BridgeInputs, BridgeOutputs
 from train.model.enrol import Enrol
+from train.rates import best_accuracy
 from train.world.palette import BOTTOM_COLOURS
 from train.world.script import BOTTOM_KINDS, ROOM_KINDS, TOP_KINDS
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from runtime.contract.calibration import Calibration, SourceCalibration
 from train.base.held_out import Trial
-from train.base.rates import best_accuracy
+from train.rates import best_accuracy, cllr
 
 ACCEPT, REJECT, PRIOR = 0.9, 0.1, 0.5
 _CASE_SHARES = {"present": 0.5, "lookalike": 0.15, "stranger": 0.35}
@@ -138,9 +138,3 @@ def measure(trials: Sequence[Trial], calibration: Calibration) -> dict[str, floa
         "balanced_accuracy": round(best_accuracy(llr, present), 4),
         "balanced_accuracy_cosine": round(best_accuracy(cosine, present), 4),
     }
-
-
-def cllr(same: NDArray[np.float64], different: NDArray[np.float64]) -> float:
-    """Cost of log-likelihood ratios in bits (Brummer and du Preez, 2006); 1 for no information."""
-    cost = np.logaddexp(0, -same).mean() + np.logaddexp(0, different).mean()
-    return float(cost / (2 * np.log(2)))

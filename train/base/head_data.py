@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from runtime.contract.pixels import PixelSpec, to_crop
 from train.base.config import HeadDataConfig
-from train.base.world_data import WIDE, WIDE_CROP, run_jobs, save_arrays
+from train.base.world_data import WIDE, WIDE_CROP, save_arrays
+from train.jobs import run_jobs
 from train.world.sample import sample_script
 from train.world.scene import PersonTruth, frame_truth, render_frames
 from train.world.traits import HEAD_TRAITS, TRAITS, Identity, look_alike, sample_identity, split_of

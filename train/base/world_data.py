@@ -5,30 +5,29 @@ Clip n shows up to three people in eight window frames (N clips, T frames, A peo
 * frames.npy uint8 (N, T, H, W, 3), as the vision engine takes them; crops.npy uint8 (N, T, A, 96, 96, 3): the
   square around a head that is `WIDE` times as wide as what the head encoder takes, at the same resolution,
   so that training can cut it as inexactly as a detector does.
+* bodies.npy uint8 (N, T, A, 112, 80, 3): body crops, cut for the inexact head boxes `cut` of the truth.
 * truth.npz: `who` int (N, A) identity or -1; `action`, `top`, `kind`, `bottom`, `bottom_kind` int (N, A);
-  `room`, `night` (N,); `seen` float (N, T, A) visible share of the head; `yaw` degrees (N, T, A); `head_px`
-  (N, T, A); `head`, `body` float (N, T, A, 4) x, y, w, h and `joints` (N, T, A, 8, 2), in fractions of the
-  frame; `traits` int (identities, head traits).
+  `room`, `night` (N,); `seen`, `top_seen`, `bottom_seen` float (N, T, A) visible shares of head, trunk and
+  legs; `yaw`, `pitch` degrees and `head_px` (N, T, A); `head`, `body`, `cut` float (N, T, A, 4) x, y, w, h,
+  `joints` (N, T, A, 8, 2), in fractions of the frame; `traits` int (identities, head traits).
 """
 
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from runtime.contract.pixels import PixelSpec, letterbox, resample, to_crop
+from runtime.contract.pixels import Box, PixelSpec, letterbox, resample, to_body_crop, to_crop
 from train.base.config import WorldConfig
+from train.jobs import run_jobs
 from train.world.palette import BOTTOM_COLOURS, CLOTH
 from train.world.pose import ACTIONS
 from train.world.sample import sample_script
@@ -41,9 +40,11 @@ COLOUR_NAMES: tuple[str, ...] = tuple(CLOTH)
 SLOTS = 3
 JOINTS = 8
 WIDE, WIDE_CROP = 1.5, 96
+BOX_NOISE = 0.05
+"""Deviation of a detected head's place and ln size, in heads, after the head encoder has corrected it."""
 _CHUNK = 50
+_SIZE = np.array([WIDTH_PX, HEIGHT_PX] * 2, dtype=np.float32)
 _Job = tuple[Path, WorldConfig, int, int]
-Job = TypeVar("Job")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class WorldData:
 
     frames: NDArray[np.uint8]
     crops: NDArray[np.uint8]
+    bodies: NDArray[np.uint8]
     truth: dict[str, NDArray[np.float32]]
 
 
@@ -100,6 +102,7 @@ def _render_chunk(job: _Job) -> int:
     wide = replace(spec, crop=WIDE_CROP, crop_margin=spec.crop_margin * WIDE)
     frames = np.load(folder / "frames.npy", mmap_mode="r+")
     crops = np.load(folder / "crops.npy", mmap_mode="r+")
+    bodies = np.load(folder / "bodies.npy", mmap_mode="r+")
     truth = _empty_truth(stop - start)
     box = letterbox(WIDTH_PX, HEIGHT_PX, spec)
     for clip in range(start, stop):
@@ -111,14 +114,28 @@ def _render_chunk(job: _Job) -> int:
         row = clip - start
         _clip_truth(truth, row, script, cast)
         for t, (picture, people_now) in enumerate(zip(pictures, facts, strict=True)):
-            small = resample(picture, box, spec.width, spec.height)
-            frames[clip, t] = np.clip(np.rint(small), 0, 255).astype(np.uint8)
+            frames[clip, t] = _bytes(resample(picture, box, spec.width, spec.height))
             for slot, fact in enumerate(people_now):
                 _frame_truth(truth, row, t, slot, fact)
-                cut = to_crop(picture, fact.head_box, wide)
-                crops[clip, t, slot] = np.clip(np.rint(cut), 0, 255).astype(np.uint8)
+                crops[clip, t, slot] = _bytes(to_crop(picture, fact.head_box, wide))
+                found = inexact_box(rng, fact.head_box)
+                truth["cut"][row, t, slot] = found / _SIZE
+                bodies[clip, t, slot] = _bytes(to_body_crop(picture, found, spec))
     save_arrays(folder / f"part-{start:06d}.npz", truth)
     return stop - start
+
+
+def inexact_box(rng: np.random.Generator, box: Box) -> Box:
+    """A box as it is found, of the same shape: moved and scaled at random."""
+    x, y, w, h = box
+    right, down, grow = (float(value) for value in rng.normal(0, BOX_NOISE, 3))
+    scale = math.exp(grow)
+    cx, cy = x + w * (0.5 + right), y + h * (0.5 + down)
+    return (cx - w * scale / 2, cy - h * scale / 2, w * scale, h * scale)
+
+
+def _bytes(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
 
 def _empty_truth(count: int) -> dict[str, NDArray[np.float32]]:
@@ -126,7 +143,8 @@ def _empty_truth(count: int) -> dict[str, NDArray[np.float32]]:
     shapes: dict[str, tuple[int, ...]] = {
         "who": (count, SLOTS), "action": (count, SLOTS), "top": (count, SLOTS), "kind": (count, SLOTS),
         "bottom": (count, SLOTS), "bottom_kind": (count, SLOTS), "room": (count,), "night": (count,),
-        "seen": (count, t, SLOTS),
+        "seen": (count, t, SLOTS), "top_seen": (count, t, SLOTS), "bottom_seen": (count, t, SLOTS),
+        "cut": (count, t, SLOTS, 4), "pitch": (count, t, SLOTS),
         "yaw": (count, t, SLOTS), "head_px": (count, t, SLOTS), "head": (count, t, SLOTS, 4),
         "body": (count, t, SLOTS, 4), "joints": (count, t, SLOTS, JOINTS, 2),
     }  # fmt: skip
@@ -150,12 +168,15 @@ def _clip_truth(truth: dict[str, NDArray[np.float32]], row: int, script: Script,
 def _frame_truth(
     truth: dict[str, NDArray[np.float32]], row: int, t: int, slot: int, fact: PersonTruth
 ) -> None:
-    size = np.array([WIDTH_PX, HEIGHT_PX], dtype=np.float32)
+    size = _SIZE[:2]
     truth["seen"][row, t, slot] = fact.head_visible
+    truth["top_seen"][row, t, slot] = fact.top_visible
+    truth["bottom_seen"][row, t, slot] = fact.bottom_visible
+    truth["pitch"][row, t, slot] = fact.head_pitch_deg
     truth["yaw"][row, t, slot] = fact.head_yaw_deg
     truth["head_px"][row, t, slot] = fact.head_height_px
-    truth["head"][row, t, slot] = np.asarray(fact.head_box, dtype=np.float32) / np.tile(size, 2)
-    truth["body"][row, t, slot] = np.asarray(fact.body_box, dtype=np.float32) / np.tile(size, 2)
+    truth["head"][row, t, slot] = np.asarray(fact.head_box, dtype=np.float32) / _SIZE
+    truth["body"][row, t, slot] = np.asarray(fact.body_box, dtype=np.float32) / _SIZE
     truth["joints"][row, t, slot] = np.asarray(list(fact.joints.values()), dtype=np.float32) / size
 
 
@@ -167,6 +188,7 @@ def render_world(folder: Path, config: WorldConfig, progress: Callable[[int, int
     for name, tail in (
         ("frames.npy", (spec.height, spec.width, 3)),
         ("crops.npy", (SLOTS, WIDE_CROP, WIDE_CROP, 3)),
+        ("bodies.npy", (SLOTS, spec.body_height, spec.body_width, 3)),
     ):
         if not (folder / name).exists():
             open_memmap(folder / name, mode="w+", dtype=np.uint8, shape=(*shape, *tail)).flush()
@@ -189,18 +211,6 @@ def render_world(folder: Path, config: WorldConfig, progress: Callable[[int, int
     (folder / "done.json").write_text(json.dumps({"clips": total, "seed": config.seed}) + "\n")
 
 
-def run_jobs(work: Callable[[Job], int], jobs: Sequence[Job], processes: int) -> Iterator[int]:
-    """What `work` returns for each job, in order; a child that dies is an error, never a hang."""
-    if processes == 1:
-        yield from map(work, jobs)
-        return
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(name, "1")  # inherited: two processes of many threads only fight
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        yield from pool.map(work, jobs)
-
-
 def save_arrays(path: Path, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     """Write named arrays to one uncompressed .npz file, atomically."""
     temporary = path.with_suffix(".tmp.npz")
@@ -214,5 +224,6 @@ def open_world(folder: Path) -> WorldData:
     return WorldData(
         frames=np.load(folder / "frames.npy", mmap_mode="r"),
         crops=np.load(folder / "crops.npy", mmap_mode="r"),
+        bodies=np.load(folder / "bodies.npy", mmap_mode="r"),
         truth={name: truth[name] for name in truth.files},
     )

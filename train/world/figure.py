@@ -6,6 +6,7 @@ Knows no camera, no light and no other people.
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import cos
 
 import numpy as np
@@ -18,13 +19,15 @@ from train.world.script import Person
 from train.world.sketch import Points, Sketch, placement, transform
 from train.world.wardrobe import Look, draw_arm, draw_legs, draw_trunk
 
+_SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
     """A drawn person; all points in room pixels, float32 (N, 2).
 
     `head_points` bound face and hair, `body_points` everything; `silhouette` is the list of the filled
-    polygons.
+    polygons. `trunk_spots` and `leg_spots` lie along the middle of what upper and lower garment cover.
     """
 
     person: Person
@@ -32,8 +35,11 @@ class Figure:
     head_points: Points
     body_points: Points
     silhouette: list[Points]
+    trunk_spots: Points
+    leg_spots: Points
     joints: Mapping[str, Spot]
     head_yaw_rad: float
+    head_pitch_rad: float
 
 
 def draw_figure(person: Person, t_s: float, duration_s: float, night: bool, seed: int) -> Figure:
@@ -76,7 +82,32 @@ def draw_figure(person: Person, t_s: float, duration_s: float, night: bool, seed
         np.array([x0, y0], dtype=np.float32), np.array([x1, y1], dtype=np.float32)
     )
     joints = {name: bones.at(name) for name in JOINTS}
-    return Figure(person, sketch, transform(grid, place), body_points, filled, joints, yaw)
+    legs = [
+        spot
+        for side in ("right", "left")
+        for spot in _along(*(bones.at(f"{side}_{name}") for name in ("hip", "knee", "foot")))
+    ]
+    return Figure(
+        person=person,
+        sketch=sketch,
+        head_points=transform(grid, place),
+        body_points=body_points,
+        silhouette=filled,
+        trunk_spots=np.array(_along(bones.at("neck"), bones.at("pelvis")), dtype=np.float32),
+        leg_spots=np.array(legs, dtype=np.float32),
+        joints=joints,
+        head_yaw_rad=yaw,
+        head_pitch_rad=bones.head_pitch_rad,
+    )
+
+
+def _along(*corners: Spot) -> list[Spot]:
+    """Five spots on each piece of a line, its corners left out."""
+    return [
+        (ax + (bx - ax) * share, ay + (by - ay) * share)
+        for (ax, ay), (bx, by) in pairwise(corners)
+        for share in _SHARES
+    ]
 
 
 def _look(person: Person, night: bool, seed: int) -> Look:

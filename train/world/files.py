@@ -13,7 +13,7 @@ import av
 import numpy as np
 
 from runtime.contract.errors import ContentError
-from train.world.scene import PersonTruth, render_clip
+from train.world.scene import Box, PersonTruth, render_clip
 from train.world.script import VERSION, Script, script_from_json, script_to_json
 from train.world.sight import Sight, decidable, recognisable, sights_of
 from train.world.sketch import Frame
@@ -26,7 +26,9 @@ class PersonRecord:
 
     `clothes`: names to values, such as `top_colour`. `decidable`: who this is can be seen.
     `decidable_from`: the same against one other person each, where known. `visible`: pixels of head height
-    by trait, where known.
+    by trait, where known. `head_px`: largest head height in view, 0 where not known. `action_share`,
+    `top_share`, `bottom_share`: share of frames that show what action, top and bottom are told by; 1 where
+    not known. `head_boxes`: x, y, width, height in pixels, one a frame, where known.
     """
 
     person_id: str
@@ -35,6 +37,15 @@ class PersonRecord:
     decidable: bool
     decidable_from: Mapping[str, bool]
     visible: Mapping[str, float]
+    head_px: float
+    action_share: float
+    top_share: float
+    bottom_share: float
+    head_boxes: tuple[Box, ...]
+
+    def tellable_from(self, other: str) -> bool:
+        """Whether one can see that this is not `other`; where not noted, whether one can see who it is."""
+        return self.decidable_from.get(other, self.decidable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,7 @@ class ClipRecord:
     duration_s: float
     fps: float
     room: str
+    night: bool
     people: tuple[PersonRecord, ...]
     script: Script | None
 
@@ -118,6 +130,7 @@ def _person_json(
         "head_px": round(sight.head_px, 1),
         "action_share": round(sight.action_share, 3),
         "top_share": round(sight.top_share, 3),
+        "bottom_share": round(sight.bottom_share, 3),
         "head_boxes": [[round(value, 1) for value in truth.head_box] for truth in truths],
         "head_visible": [round(truth.head_visible, 2) for truth in truths],
         "head_yaw_deg": [round(truth.head_yaw_deg, 1) for truth in truths],
@@ -156,6 +169,7 @@ def _record(path: Path, data: Mapping[str, object]) -> ClipRecord:
             duration_s=_float(data["duration_s"]),
             fps=_float(data["fps"]),
             room=str(data["room"]),
+            night=bool(data.get("night", False)),
             people=tuple(_person(person) for person in people),
             script=script_from_json(script) if isinstance(script, dict) else None,
         )
@@ -175,6 +189,9 @@ def _person(data: Mapping[str, object]) -> PersonRecord:
     clothes, apart, visible = data["clothes"], data.get("decidable_from", {}), data.get("visible", {})
     if not isinstance(clothes, dict) or not isinstance(apart, dict) or not isinstance(visible, dict):
         raise TypeError("clothes, decidable_from and visible are objects")
+    boxes = data.get("head_boxes", [])
+    if not isinstance(boxes, list):
+        raise TypeError("head_boxes is not a list")
     certain = data["decidable"]
     if not isinstance(certain, bool):
         raise TypeError(f"decidable is {certain!r}, not true or false")
@@ -185,4 +202,14 @@ def _person(data: Mapping[str, object]) -> PersonRecord:
         decidable=certain,
         decidable_from={str(name): bool(value) for name, value in apart.items()},
         visible={str(name): _float(value) for name, value in visible.items()},
+        head_px=_float(data.get("head_px", 0.0)),
+        action_share=_float(data.get("action_share", 1.0)),
+        top_share=_float(data.get("top_share", 1.0)),
+        bottom_share=_float(data.get("bottom_share", 1.0)),
+        head_boxes=tuple(_box(box) for box in boxes),
     )
+
+
+def _box(data: Sequence[object]) -> Box:
+    x, y, width, height = (_float(value) for value in data)
+    return x, y, width, height

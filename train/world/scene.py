@@ -27,8 +27,10 @@ class PersonTruth:
     """What is true about one person in one frame; pixels of the frame, whether inside it or not.
 
     `head_box`: tight around face and hair (hair below the chin left out). `head_visible`: share 0..1 of the
-    head in that box that is inside the frame and not covered. `head_yaw_deg`: 0 to the camera, positive to
-    the image's right, beyond 100 either way the face is turned away. `joints`: `body.JOINTS` by name.
+    head in that box that is inside the frame and not covered. `top_visible`, `bottom_visible`: the same of
+    the middle line of trunk and legs; own arms and what is held do not cover. `head_yaw_deg`: 0 to the
+    camera, positive to the image's right, beyond 100 either way the face is turned away; `head_pitch_deg`:
+    positive looks down. `joints`: `body.JOINTS` by name.
     """
 
     person_id: str
@@ -36,7 +38,10 @@ class PersonTruth:
     head_box: Box
     body_box: Box
     head_visible: float
+    top_visible: float
+    bottom_visible: float
     head_yaw_deg: float
+    head_pitch_deg: float
     joints: Mapping[str, tuple[float, float]]
 
     @property
@@ -139,7 +144,10 @@ def _truths(script: Script, figures: list[Figure], matrix: Matrix) -> list[Perso
             head_box=box,
             body_box=_bounds(body),
             head_visible=_visible_share(box, covers),
+            top_visible=_share(transform(figure.trunk_spots, matrix), covers),
+            bottom_visible=_share(transform(figure.leg_spots, matrix), covers),
             head_yaw_deg=yaw,
+            head_pitch_deg=degrees(figure.head_pitch_rad),
             joints={name: (float(x), float(y)) for name, (x, y) in zip(figure.joints, placed, strict=True)},
         )
         if figure is not figures[0]:
@@ -154,15 +162,21 @@ _DISC = _GRID[np.hypot(_GRID[:, 0], _GRID[:, 1]) <= 1.0]
 def _visible_share(box: Box, covers: list[Points]) -> float:
     """Share of an ellipse in the head box that is inside the frame and under none of the polygons."""
     spots = _DISC * np.array([box[2] / 2, box[3] / 2]) + np.array([box[0] + box[2] / 2, box[1] + box[3] / 2])
+    return _share(spots, covers)
+
+
+def _share(spots: NDArray[np.floating], covers: list[Points]) -> float:
+    """Share of spots (N, 2) that are inside the frame and under none of the polygons."""
     seen = (spots[:, 0] >= 0) & (spots[:, 0] < WIDTH_PX) & (spots[:, 1] >= 0) & (spots[:, 1] < HEIGHT_PX)
+    first, last = spots.min(axis=0), spots.max(axis=0)
     for polygon in covers:
         low, high = polygon.min(axis=0), polygon.max(axis=0)
-        if low[0] < box[0] + box[2] and high[0] > box[0] and low[1] < box[1] + box[3] and high[1] > box[1]:
+        if (low < last).all() and (high > first).all():
             seen &= ~_inside(spots, polygon)
     return float(seen.mean())
 
 
-def _inside(spots: NDArray[np.float64], polygon: Points) -> NDArray[np.bool_]:
+def _inside(spots: NDArray[np.floating], polygon: Points) -> NDArray[np.bool_]:
     """bool (N,): which of float (N, 2) lie in the polygon, by counting crossings to the right."""
     x, y = spots[:, :1], spots[:, 1:]
     ax, ay = polygon[:, 0], polygon[:, 1]

@@ -13,6 +13,7 @@ from train.world.script import HEIGHT_PX, WIDTH_PX, Script
 from train.world.traits import HEAD_TRAITS, TRAITS, Identity
 
 MIN_HEAD_VISIBLE = 0.6  # share of the head that must be uncovered for its traits to count
+MIN_GARMENT_VISIBLE = 0.6  # share of trunk or legs that must be uncovered for what covers them to be told
 _GRID_FPS = 4.0
 _MIN_CONTRAST = 60
 _HAND_ACTIONS = frozenset(
@@ -36,8 +37,8 @@ class Sight:
 
     `traits`: for each trait the largest head height in pixels at which it was in view, 0 if it never was.
     `head_px`: largest visible head height. `action_share`: share of frames in which what the action is told
-    by (the head, for hand actions the right hand too) is inside the frame. `top_share`: the same for the
-    chest.
+    by (the head, for hand actions the right hand too) is inside the frame. `top_share`, `bottom_share`: share
+    of frames in which most of the trunk, and of the legs, can be seen.
     """
 
     person_id: str
@@ -45,6 +46,7 @@ class Sight:
     head_px: float
     action_share: float
     top_share: float
+    bottom_share: float
 
 
 def sights(script: Script, times_s: Sequence[float] | None = None) -> dict[str, Sight]:
@@ -66,8 +68,9 @@ def sights_of(script: Script, moments: Sequence[Sequence[PersonTruth]]) -> dict[
             person_id=person.person_id,
             traits={name: _trait_px(name, person.identity, seen, night) for name in TRAITS},
             head_px=max((truth.head_height_px for truth in seen), default=0.0),
-            action_share=sum(_shows_action(truth) for truth in truths) / max(1, len(truths)),
-            top_share=sum(_inside(truth.joints["neck"], 12.0) for truth in truths) / max(1, len(truths)),
+            action_share=_mean(_shows_action(truth) for truth in truths),
+            top_share=_mean(truth.top_visible >= MIN_GARMENT_VISIBLE for truth in truths),
+            bottom_share=_mean(truth.bottom_visible >= MIN_GARMENT_VISIBLE for truth in truths),
         )
     return found
 
@@ -124,9 +127,14 @@ def recognisable(visible: Mapping[str, float]) -> bool:
     return sum(visible.get(name, 0.0) >= TRAITS[name].min_head_px for name in HEAD_TRAITS) >= 3
 
 
-def _inside(spot: tuple[float, float], margin_px: float = 0.0) -> bool:
+def _mean(facts: Iterable[bool]) -> float:
+    values = list(facts)
+    return sum(values) / max(1, len(values))
+
+
+def _inside(spot: tuple[float, float]) -> bool:
     x, y = spot
-    return margin_px <= x < WIDTH_PX - margin_px and margin_px <= y < HEIGHT_PX - margin_px
+    return 0 <= x < WIDTH_PX and 0 <= y < HEIGHT_PX
 
 
 def _shows_action(truth: PersonTruth) -> bool:

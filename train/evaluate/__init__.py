@@ -1,0 +1,1 @@
+"""Scores a bundle, through the code that ships, on people nobody trained on."""

@@ -1,0 +1,117 @@
+"""`python -m train.evaluate`: score a bundle on people nobody trained on. Ends with one line of JSON."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from runtime.contract.bundle import Bundle
+from runtime.contract.errors import PvchatError, UsageError
+from runtime.contract.settings import load_settings
+from train.evaluate.ask import ask_all
+from train.evaluate.baseline import crop_knn
+from train.evaluate.config import EvaluateConfig
+from train.evaluate.folder import read_households
+from train.evaluate.render import render_seed
+from train.evaluate.report import draw, split_table, table
+from train.evaluate.score import Seed, result_line
+from train.evaluate.splits import split_figures
+from train.progress import bar
+
+_SEEDS = (1, 2, 3)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run it; the exit code is the error's."""
+    args = _arguments(argv)
+    try:
+        line = _evaluate(args)
+    except PvchatError as error:
+        sys.stderr.write(f"train.evaluate: {error}\n")
+        return error.exit_code
+    text = json.dumps(line)
+    if args.json is not None:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(text + "\n", encoding="utf-8")
+    print(text)
+    return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m train.evaluate", description=__doc__)
+    parser.add_argument("--bundle", type=Path, required=True, help="the bundle to score")
+    parser.add_argument("--config", type=Path, help="default: built-in, as configs/train/evaluate.toml")
+    parser.add_argument("--work", type=Path, default=Path("out/evaluate"), help="for clips and answers")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--seeds", type=_seeds, default=_SEEDS, help="seeds of the people, such as 1,2,3")
+    where.add_argument("--world", type=Path, help="score on this folder of clips instead (docs/world.md)")
+    parser.add_argument("--json", type=Path, help="also write the result line here")
+    return parser.parse_args(argv)
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
+    began = time.monotonic()
+    config = load_settings(args.config, EvaluateConfig) if args.config else EvaluateConfig()
+    bundle = Bundle.open(args.bundle.absolute())
+    bundle.verify()
+    if args.world is not None:
+        seeds = [_score(args, config, None, args.world)]
+    else:
+        if not args.seeds or min(args.seeds) < 0:
+            raise UsageError("--seeds wants numbers from 0 on, such as 1,2,3.")
+        seeds = []
+        for number in args.seeds:
+            folder = args.work / f"seed-{number}-{config.households}x{config.strangers}"
+            render_seed(folder, number, config, bar(f"render {number}"))
+            seeds.append(_score(args, config, number, folder))
+    about = {
+        "world": "rendered" if args.world is None else str(args.world),
+        "config": dataclasses.asdict(config),
+        "bundle": bundle.bundle_id,
+        "base": bundle.manifest.base,
+        "bundle_mb": _size_mb(args.bundle),
+    }
+    line = result_line(seeds, config.events_per_camera_day, about)
+    line["seconds"] = round(time.monotonic() - began, 1)
+    presence = [one for seed in seeds for one in seed.answers.presence]
+    draw(args.work / "presence.png", presence)
+    splits = split_figures(presence, config.events_per_camera_day)
+    sys.stderr.write(f"\n{table(line)}\n\n{split_table(splits)}\n\npictures: {args.work / 'presence.png'}\n")
+    return line
+
+
+def _score(args: argparse.Namespace, config: EvaluateConfig, number: int | None, folder: Path) -> Seed:
+    homes = read_households(folder)
+    label = "" if number is None else f" {number}"
+    answers = ask_all(
+        args.bundle, homes, args.work / "answers" / (folder.name or "world"),
+        boxes=config.processes, progress=bar(f"ask{label}"),
+    )  # fmt: skip
+    _keep(args.work / "answers" / f"{folder.name or 'world'}.jsonl", answers)
+    return Seed(
+        number, answers, None, crop_knn(homes, bar(f"baseline{label}")), sum(len(h.members) for h in homes)
+    )
+
+
+def _keep(path: Path, answers: Any) -> None:
+    """Every answer, a line each, for whoever wants to look."""
+    rows = [dataclasses.asdict(one) for one in (*answers.presence, *answers.descriptions)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def _size_mb(bundle: Path) -> float:
+    return sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file()) / 1e6
+
+
+if __name__ == "__main__":
+    sys.exit(main())
