@@ -26,6 +26,7 @@ from train.checkpoint import TOKENIZER, fingerprint, load_base
 from train.model.pvchat import ModelConfig, PVChat
 
 Progress = Callable[[str], None]
+_GOLDEN_SIZES = {"vision": 1}
 _GOLDEN_SIZE = 2
 _GOLDEN_TOKENS = 24
 
@@ -141,7 +142,8 @@ def golden_tensors(
     tensors: dict[str, dict[str, Array]] = {}
     modules = engine_modules(source.model)
     for role in TORCH_ROLES:
-        made = sample_inputs(source.config, role, size=_GOLDEN_SIZE, seed=config.seed)
+        size = _GOLDEN_SIZES.get(role, _GOLDEN_SIZE)
+        made = sample_inputs(source.config, role, size=size, seed=config.seed)
         inputs = golden.get(role, made)
         tensors[role] = _pair(role, inputs, run_torch(modules[role], built.specs[role], inputs))
     language = source.model.language

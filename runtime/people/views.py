@@ -38,6 +38,7 @@ class PersonView:
         embedding: float32 (E,), unit.
         quality: 0..1; how well this view can tell who it is.
         source: which encoder made the embedding.
+        signs: float32 (J,), what the body shows (joints, deed, clothes, pose of the head); None: not told.
     """
 
     frame: int
@@ -48,6 +49,7 @@ class PersonView:
     embedding: NDArray[np.float32]
     quality: float
     source: PersonSource
+    signs: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +60,14 @@ class PersonTokens:
         embed: float32 (M, E), unit rows, zeros where not valid.
         geom: float32 (M, 12): head cx, cy, w, h (fractions of the vision input), quality, velocity x, y
             (fractions per second), time 0..1, source is head, source is face, track / 8, 1.
+        signs: float32 (M, J), zeros where nothing was told.
         valid: float32 (M,), 1 or 0.
         views: the views behind the first rows, in row order.
     """
 
     embed: NDArray[np.float32]
     geom: NDArray[np.float32]
+    signs: NDArray[np.float32]
     valid: NDArray[np.float32]
     views: tuple[PersonView, ...]
 

@@ -99,9 +99,15 @@ def run_bridge(models: Models, window: Window, adapters: Sequence[Adapter]) -> d
         "person_embed": window.tokens.embed,
         "person_geom": window.tokens.geom,
         "person_valid": window.tokens.valid,
+        **sign_inputs(window.tokens.signs),
         **subject_inputs(adapters, models.manifest.shapes),
     }
     return models.engines["bridge"].run(inputs)
+
+
+def sign_inputs(signs: Floats) -> dict[str, Floats]:
+    """The bridge's input of signs (M, J); a bundle without a body encoder (J = 0) has none."""
+    return {"person_signs": signs} if signs.shape[1] else {}
 
 
 def subject_inputs(

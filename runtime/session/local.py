@@ -28,6 +28,8 @@ from runtime.session.selftest import selftest_problems
 _FACES_PER_PERSON = 4
 _MIN_FACE_VIEWS = 2
 """One face in several looks may be a chance find, badly aligned: it tells nobody apart."""
+_MIN_HIDDEN, _HIDDEN_SHARE = 2, 0.25
+"""A body without a head counts when it is seen in this many looks, and in this share of them."""
 
 
 def open_session(bundle: Bundle, config: RuntimeConfig) -> LocalSession:
@@ -158,7 +160,7 @@ class LocalSession:
             compared=compared - {NOBODY},
             calibration=self._models.manifest.calibration,
             min_views=_MIN_FACE_VIEWS if source == "face" and observation.looks > 1 else 1,
-            doubts=[*footage.doubts, *_face_doubts(footage, observation)],
+            doubts=[*footage.doubts, *_face_doubts(footage, observation), *_hidden_doubts(observation)],
         )
 
 
@@ -173,6 +175,13 @@ def _face_doubts(footage: Footage, observation: Observation) -> list[str]:
     if observation.gap_s > MAX_LOOK_GAP_S:
         return [f"Faces were looked for only every {observation.gap_s:.1f} s."]
     return []
+
+
+def _hidden_doubts(observation: Observation) -> list[str]:
+    """Why somebody cannot be told: a body is in view for a while, and no head."""
+    if observation.hidden < max(_MIN_HIDDEN, _HIDDEN_SHARE * observation.looks):
+        return []
+    return ["Somebody is in view whose head is not."]
 
 
 def _checker(deadline: Deadline) -> Callable[[], None]:

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from runtime.contract.adapter import PersonSource
 from runtime.contract.clip import Clip, even_indices, window_indices, window_starts
 from runtime.contract.pixels import to_vision_input
-from runtime.people.stream import face_views, head_views
+from runtime.people.detect import hidden_trunks
+from runtime.people.stream import HeadLook, face_views, head_views
 from runtime.people.tokens import person_tokens
 from runtime.people.views import PersonTokens, PersonView, views_within
-from runtime.session.models import Models
+from runtime.session.models import BODY, Models
 
 Floats = NDArray[np.float32]
 MAX_WINDOWS = 6
@@ -60,6 +61,7 @@ class Observation:
         views: people found; `frame` indexes the clip, `track` is one number a person in the whole clip.
         windows: for `head` only.
         looks: how many frames were searched for people.
+        hidden: in how many of them somebody is in view whose head is not.
         gap_s: longest time that nobody looked for people; seconds.
     """
 
@@ -70,6 +72,7 @@ class Observation:
     windows: tuple[Window, ...]
     looks: int
     gap_s: float
+    hidden: int = 0
 
 
 class Observer:
@@ -114,11 +117,19 @@ class Observer:
             )
             return Observation(key, "face", distance, tuple(views), (), len(chosen), _gap_s(chosen, clip))
         check()
-        views = head_views(clip.frames, times_s, people, self._spec, self._embed_heads)
+        tell = self._tell_bodies if BODY in self._models.engines else None
+        views = head_views(clip.frames, times_s, people, self._spec, self._embed_heads, tell)
         windows = []
         for number in _choose(spans, views):
             windows.append(self._window(f"{key}:{starts[number]}", clip, scene, spans[number], views))
-        return Observation(key, "head", distance, tuple(views), tuple(windows), len(times_s), 1 / clip.fps)
+        hidden = sum(hidden_trunks(cells, self._grid_rows(people.shape[1])) > 0 for cells in people)
+        return Observation(
+            key, "head", distance, tuple(views), tuple(windows), len(times_s), 1 / clip.fps, hidden
+        )
+
+    def _grid_rows(self, cells: int) -> int:
+        """Rows of the grid of square cells that covers the vision input."""
+        return max(1, round(math.sqrt(cells * self._spec.height / self._spec.width)))
 
     def _look(self, frames: NDArray[np.uint8], check: Callable[[], None]) -> tuple[Floats, Floats]:
         """Scene tokens (T, P, Dv) and people (T, P, 9) of all frames, some at a time."""
@@ -132,11 +143,15 @@ class Observer:
             people.append(outputs["people"])
         return np.concatenate(scene), np.concatenate(people)
 
-    def _embed_heads(self, crops: Floats) -> tuple[Floats, Floats, Floats]:
+    def _embed_heads(self, crops: Floats) -> HeadLook:
         outputs = self._models.engines["head"].run({"crops": crops})
-        shift = outputs.get("shift")  # a bundle from before the correction has none
-        unmoved = np.zeros((len(crops), 3), dtype=np.float32)
-        return outputs["embeddings"], outputs["quality"], unmoved if shift is None else shift
+        none = np.zeros((len(crops), 3), dtype=np.float32)  # older bundles tell neither shift nor pose
+        return HeadLook(
+            outputs["embeddings"], outputs["quality"], outputs.get("shift", none), outputs.get("pose", none)
+        )
+
+    def _tell_bodies(self, crops: Floats) -> Floats:
+        return self._models.engines[BODY].run({"crops": crops})["signs"]
 
     def _span(self, clip: Clip, start: int) -> list[int]:
         """Indices of one window's frames."""
@@ -164,6 +179,7 @@ class Observer:
             spec=self._spec,
             capacity=shapes["M"],
             width=shapes["E"],
+            signs=shapes.get("J", 0),
         )
         return Window(key, np.ascontiguousarray(scene[list(span)]), tokens, numbers)
 

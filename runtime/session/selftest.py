@@ -11,7 +11,7 @@ from runtime.adapters import read_adapter
 from runtime.contract.adapter import Adapter
 from runtime.contract.bundle import Bundle
 from runtime.contract.errors import PvchatError
-from runtime.session.judge import subject_inputs
+from runtime.session.judge import sign_inputs, subject_inputs
 from runtime.session.models import Models, read_tensors
 
 TOLERANCE = 1e-3
@@ -135,4 +135,5 @@ def _random_window(models: Models, rng: np.random.Generator) -> dict[str, Floats
         "person_embed": (unit * valid[:, None]).astype(np.float32),
         "person_geom": (rng.uniform(size=(s["M"], s["G"])) * valid[:, None]).astype(np.float32),
         "person_valid": valid,
+        **sign_inputs((rng.normal(size=(s["M"], s.get("J", 0))) * valid[:, None]).astype(np.float32)),
     }

@@ -44,7 +44,7 @@ def instant(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec = PixelSpec()
     frames = read_video(clip, fps=spec.window_fps).clip.frames
     _, views = look(model, frames, spec, spec.window_fps)
-    tokens = pack(views, frames, spec, REFERENCE_TOKENS, sizes.head.dim)
+    tokens = pack(views, frames, spec, REFERENCE_TOKENS, model)
     with torch.no_grad():
         queries, soft, token = model.enrol(
             *(torch.from_numpy(part)[None] for part in (tokens.embed, tokens.geom, tokens.valid))

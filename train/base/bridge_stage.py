@@ -52,6 +52,7 @@ def _inputs(bridge: Bridge, episode: Episode, queries: Tensor) -> BridgeInputs:
         scene_valid=episode.scene_valid,
         embed=episode.embed,
         geom=episode.geom,
+        signs=episode.signs,
         valid=episode.valid,
         queries=queries,
         templates=episode.templates,

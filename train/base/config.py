@@ -65,7 +65,7 @@ class BaseConfig:
     """Everything that makes a base.
 
     Attributes:
-        head, vision: supervised pretraining of the encoders (not part of the paper's recipe).
+        head, vision, body: supervised pretraining of the encoders (not part of the paper's recipe).
         tracks: the person tokens of the bridge alone.
         bridge: episodes of one to three enrolled people on frozen tokens.
         language: questions and answers; bridge and language model together.
@@ -76,6 +76,7 @@ class BaseConfig:
 
     head: StageConfig
     vision: StageConfig
+    body: StageConfig
     tracks: StageConfig
     bridge: StageConfig
     language: StageConfig
