@@ -66,12 +66,13 @@ class BridgeStage(nn.Module):
     """Bridge, enrolment, routing losses and the read-outs that only training needs."""
 
     def __init__(
-        self, bridge: Bridge, enrol: Enrol, maker: EpisodeMaker, *, batch: int, subjects: int, seed: int
-    ) -> None:
+        self, bridge: Bridge, enrol: Enrol, maker: EpisodeMaker, *, batch: int, subjects: int, seed: int,
+        routing: RoutingLoss | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.bridge, self.enrol, self.maker = bridge, enrol, maker
         self.batch, self.subjects, self.seed = batch, subjects, seed
-        self.routing = RoutingLoss()
+        self.routing = routing or RoutingLoss()
         self.readouts = nn.ModuleList(nn.Linear(bridge.config.dim, size) for size in FACT_SIZES)
         self.token_readouts = nn.ModuleList(nn.Linear(bridge.config.dim, size) for size in FACT_SIZES)
 

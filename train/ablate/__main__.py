@@ -1,0 +1,107 @@
+"""`python -m train.ablate`: the paper's ablations on the rendered household. Ends with one line of JSON.
+
+Needs the work folder of `train.base` after its stage `bridge`: the same frozen features serve every run. Each
+run's figures are kept beside it, so a second call goes on where the first one stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from runtime.contract.errors import ContentError, PvchatError
+from runtime.contract.settings import load_settings
+from train.ablate.bridge_run import Ground, collect, run_variant
+from train.ablate.evidence import evidence_table
+from train.ablate.tables import bridge_markdown, evidence_markdown
+from train.ablate.variants import BRIDGE_TABLES, BridgeVariant
+from train.base.bridge_stage import BridgeStage
+from train.base.config import BaseConfig
+from train.base.run import load_stage, open_features, with_encoders
+from train.base.world_data import open_world
+from train.progress import bar
+
+EVIDENCE = "evidence"
+TABLES = (*BRIDGE_TABLES, EVIDENCE)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tables that are asked for; the exit code is the error's."""
+    args = _arguments(argv)
+    try:
+        line = _ablate(args)
+    except PvchatError as error:
+        sys.stderr.write(f"train.ablate: {error}\n")
+        return error.exit_code
+    print(json.dumps(line))
+    return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m train.ablate", description=__doc__)
+    parser.add_argument("config", type=Path, help="configs/train/tiny.toml")
+    parser.add_argument("--work", type=Path, default=Path("out/base"), help="the work folder of train.base")
+    parser.add_argument("--tables", default=",".join(TABLES), help=f"some of {', '.join(TABLES)}")
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--steps", type=int, default=300, help="of each run")
+    parser.add_argument("--out", type=Path, default=Path("out/ablate"), help="figures of runs, ablations.md")
+    return parser.parse_args(argv)
+
+
+def _ablate(args: argparse.Namespace) -> dict[str, Any]:
+    config = load_settings(args.config, BaseConfig)
+    torch.set_num_threads(config.threads)
+    ground = _ground(config, args.work)
+    seeds = [int(seed) for seed in args.seeds.split(",")]
+    args.out.mkdir(parents=True, exist_ok=True)
+    texts, line = [], {"seeds": seeds, "steps": args.steps}
+    for name in args.tables.split(","):
+        if name == EVIDENCE:
+            tables = [_evidence(ground, args.work, seed) for seed in seeds]
+            line[name] = tables
+            texts.append(evidence_markdown(tables))
+            continue
+        table = BRIDGE_TABLES[name]
+        runs = {one.label: [_kept(ground, one, seed, args) for seed in seeds] for one in table.variants}
+        line[name] = runs
+        texts.append(bridge_markdown(table, runs, args.steps))
+    (args.out / "ablations.md").write_text("\n".join(texts), encoding="utf-8")
+    return line
+
+
+def _ground(config: BaseConfig, work: Path) -> Ground:
+    tracks = work / "tracks.safetensors"
+    if not tracks.exists():
+        raise ContentError(f"{tracks} is not there.", "Run `python -m train.base` up to its stage bridge.")
+    features = open_features(config, work, with_encoders(config, work))
+    return Ground(config, open_world(work / "world"), features, tracks)
+
+
+def _kept(ground: Ground, variant: BridgeVariant, seed: int, args: argparse.Namespace) -> dict[str, float]:
+    """The figures of a run: those kept, or new ones."""
+    name = "".join(letter if letter.isalnum() else "-" for letter in variant.label)
+    path = args.out / f"{name}-{variant.queries}-seed{seed}-{args.steps}.json"
+    if not path.exists():
+        figures = run_variant(ground, variant, seed, args.steps, bar(f"{variant.label[:14]} {seed}"))
+        path.write_text(json.dumps(figures) + "\n", encoding="utf-8")
+    kept: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+    return kept
+
+
+def _evidence(ground: Ground, work: Path, seed: int) -> dict[str, dict[str, float]]:
+    """Of the base's own bridge, fully trained; the seed draws other episodes of the people held out."""
+    model = with_encoders(ground.config, work)
+    maker = ground.maker(held_out=True, token_only=0.0)
+    stage = BridgeStage(model.bridge, model.enrol, maker, batch=1, subjects=1, seed=seed)
+    load_stage(stage, work / "bridge.safetensors")
+    return evidence_table(collect(stage.eval(), maker, seed, ground.batches), seed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""What is compared with what, as data. Knows no training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from train.losses import LossForm
+from train.model.remoh import Routing
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeVariant:
+    """One bridge.
+
+    Attributes:
+        routing: of its upper layers. form: of the losses on routed heads.
+        sparsity, activation: whether SPR and HAE count. queries: rows of each subject, and of the base.
+    """
+
+    label: str
+    routing: Routing = field(default_factory=Routing)
+    form: LossForm = "global"
+    sparsity: bool = True
+    activation: bool = True
+    queries: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeTable:
+    """Variants side by side; `paper` says which table of the paper it answers."""
+
+    name: str
+    title: str
+    paper: str
+    variants: tuple[BridgeVariant, ...]
+
+
+_PAPER = Routing(mode="paper")
+ROUTING = BridgeTable(
+    "routing",
+    "Routing of the bridge's heads",
+    "Table 2: no routing .733, MoH .813, ReMoH .901 accuracy on its own characters",
+    (
+        BridgeVariant("no routing", Routing(mode="none"), form="none"),
+        BridgeVariant("MoH, 2 of 4 routed heads", Routing(mode="moh"), form="balance"),
+        BridgeVariant("ReMoH as published", _PAPER, form="published"),
+        BridgeVariant("ReMoH, published gates, our losses", _PAPER),
+        BridgeVariant("ReMoH from the identity (ours)"),
+    ),
+)
+LOSSES = BridgeTable(
+    "losses",
+    "SPR and HAE",
+    "Table 3: with both .901 (active .552), without HAE .746 (active .217), without both NaN",
+    (
+        BridgeVariant("neither", form="none"),
+        BridgeVariant("SPR alone", activation=False),
+        BridgeVariant("HAE alone", sparsity=False),
+        BridgeVariant("both, one lambda (ours)"),
+        BridgeVariant("both, a lambda each", form="per_module"),
+        BridgeVariant("both, as published (HAE without a gradient)", form="published"),
+    ),
+)
+QUERIES = BridgeTable(
+    "queries",
+    "Queries a subject",
+    "token-number table: 0, 4, 8, 12, 16 and 20 tokens .801 to .922, 16 best",
+    tuple(BridgeVariant(f"{count} queries", queries=count) for count in (6, 8, 12, 16, 20)),
+)
+BRIDGE_TABLES: dict[str, BridgeTable] = {table.name: table for table in (ROUTING, LOSSES, QUERIES)}
