@@ -31,7 +31,7 @@ def evidence_scores(evidence: Evidence) -> dict[str, Floats]:
 
 
 def evidence_table(evidence: Evidence, seed: int) -> dict[str, dict[str, float]]:
-    """By row: `cllr`, `balanced` accuracy at the best threshold, and how much more it costs than all together.
+    """By row: `cllr`, `balanced` accuracy at the best threshold, and what it costs more than all together.
 
     `more` is the difference of Cllr from the whole bridge, `more_low` and `more_high` its 95 % interval.
     """
