@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from train.model.head import Residual
 
 STRIDE, PEOPLE = 24, 10
+_INNER = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ class VisionEncoder(nn.Module):
         self.position = nn.Parameter(torch.randn(1, rows * columns, config.dim) * 0.02)
         self.blocks = nn.ModuleList(Block(config.dim, config.heads) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.dim)
-        self.people = nn.Linear(config.dim, PEOPLE)
+        self.people = nn.Linear(config.dim, PEOPLE - 1)
+        self.trunk = nn.Sequential(nn.Linear(config.dim, _INNER), nn.GELU(), nn.Linear(_INNER, 1))
         cells = torch.stack(
             torch.meshgrid(torch.arange(columns), torch.arange(rows), indexing="xy"), dim=-1
         ).reshape(-1, 2)
@@ -119,7 +121,7 @@ class VisionEncoder(nn.Module):
 
     def find(self, tokens: Tensor) -> Tensor:
         """(N, P, D) to people (N, P, 10)."""
-        return self._people(self.people(tokens))
+        return torch.cat([self._people(self.people(tokens)), self.trunk(tokens)], dim=-1)
 
     def _people(self, raw: Tensor) -> Tensor:
         rows, columns = self.config.grid
@@ -128,4 +130,4 @@ class VisionEncoder(nn.Module):
         extent = torch.exp(raw[..., 3:5].clamp(-3, 3)) * 0.12
         reach = F.softplus(raw[..., 5:9]) * 0.3
         body = torch.cat([centre - reach[..., :2], centre + reach[..., 2:]], dim=-1)
-        return torch.cat([raw[..., :1], centre, extent, body, raw[..., 9:]], dim=-1)
+        return torch.cat([raw[..., :1], centre, extent, body], dim=-1)
