@@ -5,7 +5,7 @@ Face tokens come at several granularities. Bottom-up, each level is read by what
     c_0 = prompt;   c_i = attend(prompt -> Linear(attend(c_(i-1) -> level_i)))
 
 and a small Q-Former with prompt-conditioned queries reads c_n. An adapter fuses its rows with the general
-ones: `moe` adds soft experts over both, `weight_adapter` weighs the two sources by a softmax over two scalars.
+ones: `moe` adds soft experts over both, `weight_adapter` weighs the sources by a softmax over two scalars.
 Where no face is valid the stream contributes exactly nothing. Knows no encoder and no language model.
 """
 
