@@ -35,7 +35,10 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def scored(work: Path) -> dict[str, Any]:
     config = work / "c.toml"
-    config.write_text("sizes = [1]\nhouseholds = 1\nstrangers = 3\nprocesses = 1\n", encoding="utf-8")
+    config.write_text(
+        "sizes = [1]\nhouseholds = 1\nstrangers = 3\nprocesses = 1\ntrained = 1\ntrained_seconds = 6\n",
+        encoding="utf-8",
+    )
     done = evaluate(
         "--config", str(config), "--seeds", str(SEED), "--work", str(work), "--json", str(work / "r.json")
     )
@@ -57,13 +60,15 @@ def test_line_counts_everything_that_was_asked(scored: dict[str, Any]) -> None:
     assert (scored["identities"], scored["world_seed"], scored["world"]) == (1, [SEED], "rendered")
     assert scored["instant"]["acc_empty"] == 1.0
     assert 0 < scored["instant_s"] < 5
+    assert scored["trained_counts"] == counts
+    assert scored["trained_s"] > scored["instant_s"]
     assert scored["bundle_mb"] <= 25
 
 
 def test_every_answer_is_kept_with_its_truth(scored: dict[str, Any], work: Path) -> None:
-    (path,) = (work / "answers").glob("*.jsonl")
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert len(rows) == sum(scored["instant_counts"].values())
+    for path in (work / "answers").glob("*.jsonl"):
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        assert len(rows) == sum(scored["instant_counts"].values())
 
 
 def test_folder_of_another_renderer_is_scored_without_its_drawings(
@@ -84,7 +89,9 @@ def test_folder_of_another_renderer_is_scored_without_its_drawings(
         path.write_text(
             json.dumps({**{name: data[name] for name in needed}, "people": people}), encoding="utf-8"
         )
-    done = evaluate("--world", str(foreign), "--work", str(work / "other"))
+    config = work / "untrained.toml"
+    config.write_text("trained = 0\n", encoding="utf-8")
+    done = evaluate("--world", str(foreign), "--work", str(work / "other"), "--config", str(config))
     assert done.returncode == 0, done.stderr
     line = json.loads(done.stdout.splitlines()[-1])
     assert (line["world"], line["crop_knn"], line["world_seed"]) == (str(foreign), None, [None])

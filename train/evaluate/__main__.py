@@ -14,7 +14,7 @@ from typing import Any
 from runtime.contract.bundle import Bundle
 from runtime.contract.errors import PvchatError, UsageError
 from runtime.contract.settings import load_settings
-from train.evaluate.ask import ask_all
+from train.evaluate.ask import ask_all, ask_trained
 from train.evaluate.baseline import crop_knn
 from train.evaluate.config import EvaluateConfig
 from train.evaluate.folder import read_households
@@ -93,14 +93,19 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
 def _score(args: argparse.Namespace, config: EvaluateConfig, number: int | None, folder: Path) -> Seed:
     homes = read_households(folder)
     label = "" if number is None else f" {number}"
-    answers = ask_all(
-        args.bundle, homes, args.work / "answers" / (folder.name or "world"),
-        boxes=config.processes, progress=bar(f"ask{label}"),
-    )  # fmt: skip
-    _keep(args.work / "answers" / f"{folder.name or 'world'}.jsonl", answers)
-    return Seed(
-        number, answers, None, crop_knn(homes, bar(f"baseline{label}")), sum(len(h.members) for h in homes)
-    )
+    name = folder.name or "world"
+    work = args.work / "answers" / name
+    answers = ask_all(args.bundle, homes, work, boxes=config.processes, progress=bar(f"ask{label}"))
+    _keep(work.with_suffix(".jsonl"), answers)
+    trained = None
+    if config.trained:
+        chosen = homes[:: max(1, len(homes) // config.trained)][: config.trained]
+        trained = ask_trained(
+            args.bundle, chosen, work, seconds=config.trained_seconds, progress=bar(f"train{label}")
+        )
+        _keep(args.work / "answers" / f"{name}-trained.jsonl", trained)
+    members = sum(len(home.members) for home in homes)
+    return Seed(number, answers, trained, crop_knn(homes, bar(f"baseline{label}")), members)
 
 
 def _keep(path: Path, answers: Any) -> None:

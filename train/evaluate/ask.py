@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import queue
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runtime.contract.errors import ContentError, PvchatError
+from runtime.contract.errors import ContentError, EngineError, PvchatError
 from train.evaluate.box import Box
 from train.evaluate.folder import Enrolled, Household, still_of
 from train.evaluate.trials import (
@@ -98,26 +100,79 @@ def ask_household(box: Box, home: Household, work: Path) -> Answers:
     """Enrol the members; ask of every clip about everybody, and what members in it wear and do, and where."""
     work.mkdir(parents=True, exist_ok=True)
     answers = Answers()
-    enrolled = _enrol(box, home, work, answers)
+    refs = _enrol(box, home, work, answers)
+    box.call({"type": "set_subjects", "adapters": list(refs.values())})
     for clip in home.clips:
-        here = {person.person_id: person for person in clip.people}
         for member in home.members:
-            verdict, probability = "unsure", None
-            if member.person_id in enrolled:
-                verdict, probability = _verdict(
-                    _ask(box, clip.video, "existence", enrolled[member.person_id])
-                )
-            answers.presence.append(presence_trial(home, clip, member, verdict, probability))
-            person = here.get(member.person_id)
-            if person is None:
-                continue
-            for kind in describable(person, clip):
-                for asked, video in _videos(clip, kind):
-                    said = ""
-                    if member.person_id in enrolled:
-                        said = _said(_ask(box, video, intent_of(asked), enrolled[member.person_id]))
-                    answers.descriptions.append(description_trial(home, clip, person, asked, said))
+            _ask_about(box, home, clip, member, refs.get(member.person_id), answers)
     return answers
+
+
+def ask_trained(
+    bundle: Path, homes: Sequence[Household], work: Path, *, seconds: float,
+    progress: Callable[[int, int], None],
+) -> Answers:  # fmt: skip
+    """The same about the first member of each of these households, whose adapter is trained first.
+
+    One after the other: a training is limited by time, so nothing may run beside it. The other members keep
+    their instant adapters.
+
+    Raises:
+        PvchatError: a runtime or a training failed.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    total = Answers()
+    with Box(bundle, work / "runtime-trained.log", threads=2) as box:
+        for number, home in enumerate(homes, start=1):
+            folder = work / home.name
+            folder.mkdir(parents=True, exist_ok=True)
+            member, enrolling = home.members[0], Answers()
+            refs = _enrol(box, home, folder, enrolling)
+            if member.person_id in refs:
+                instant = refs[member.person_id]
+                trained = folder / f"{instant['subject_id']}-trained.safetensors"
+                began = time.monotonic()
+                _train(bundle / "checkpoint", member, Path(instant["path"]), trained, seconds)
+                total.enrol_s.append(time.monotonic() - began)
+                refs[member.person_id] = {**instant, "path": str(trained.absolute()), "release": 2}
+            else:
+                total.not_enrolled.append(f"{home.name}/{member.person_id}")
+            box.call({"type": "set_subjects", "adapters": list(refs.values())})
+            for clip in home.clips:
+                _ask_about(box, home, clip, member, refs.get(member.person_id), total)
+            progress(number, len(homes))
+    return total
+
+
+def _train(checkpoint: Path, member: Enrolled, instant: Path, out: Path, seconds: float) -> None:
+    command = [sys.executable, "-m", "train.subject", "--base", str(checkpoint), "--release", "2"]
+    command += ["--clip", str(member.reference.video), "--adapter", str(instant), "--out", str(out)]
+    command += ["--seconds", f"{seconds:g}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        raise EngineError(f"the training of {member.person_id} failed: {last[0]}.", "See `train.subject`.")
+
+
+def _ask_about(
+    box: Box, home: Household, clip: ClipRecord, member: Enrolled, ref: Mapping[str, Any] | None,
+    answers: Answers,
+) -> None:  # fmt: skip
+    """One clip about one member; somebody who could not be enrolled is `unsure` and never described."""
+    subject_id = None if ref is None else str(ref["subject_id"])
+    verdict, probability = "unsure", None
+    if subject_id is not None:
+        verdict, probability = _verdict(_ask(box, clip.video, "existence", subject_id))
+    answers.presence.append(presence_trial(home, clip, member, verdict, probability))
+    for person in clip.people:
+        if person.person_id != member.person_id:
+            continue
+        for kind in describable(person, clip):
+            for asked, video in _videos(clip, kind):
+                said = ""
+                if subject_id is not None:
+                    said = _said(_ask(box, video, intent_of(asked), subject_id))
+                answers.descriptions.append(description_trial(home, clip, person, asked, said))
 
 
 def _videos(clip: ClipRecord, kind: Asked) -> list[tuple[Asked, Path]]:
@@ -128,16 +183,15 @@ def _videos(clip: ClipRecord, kind: Asked) -> list[tuple[Asked, Path]]:
     return [(kind, clip.video)]
 
 
-def _enrol(box: Box, home: Household, work: Path, answers: Answers) -> dict[str, str]:
-    """Subject ids of the members who could be enrolled, by person id; they are installed then."""
-    refs: list[dict[str, Any]] = []
-    found: dict[str, str] = {}
+def _enrol(box: Box, home: Household, work: Path, answers: Answers) -> dict[str, dict[str, Any]]:
+    """Adapters of the members who could be enrolled, by person id, as `set_subjects` takes them."""
+    refs: dict[str, dict[str, Any]] = {}
     for member in home.members:
         subject_id = _subject_id(home, member)
-        path = work / f"{subject_id}.safetensors"
+        path = str((work / f"{subject_id}.safetensors").absolute())
         request = {
             "subject_id": subject_id, "path": str(member.reference.video.absolute()), "which": None,
-            "adapter_path": str(path.absolute()), "sheet_path": None, "release": 1,
+            "adapter_path": path, "sheet_path": None, "release": 1,
         }  # fmt: skip
         began = time.monotonic()
         try:
@@ -146,10 +200,8 @@ def _enrol(box: Box, home: Household, work: Path, answers: Answers) -> dict[str,
             answers.not_enrolled.append(f"{home.name}/{member.person_id}")
             continue
         answers.enrol_s.append(time.monotonic() - began)
-        found[member.person_id] = subject_id
-        refs.append({"subject_id": subject_id, "path": str(path.absolute()), "release": 1})
-    box.call({"type": "set_subjects", "adapters": refs})
-    return found
+        refs[member.person_id] = {"subject_id": subject_id, "path": path, "release": 1}
+    return refs
 
 
 def _subject_id(home: Household, member: Enrolled) -> str:
