@@ -57,6 +57,7 @@ def shape_letters(config: ModelConfig) -> dict[str, int]:
         "N": ENROL_TOKENS,
         "T": bridge.frames,
         "Q": bridge.queries,
+        "W": config.enrol.soft,
         "D": bridge.dim,
         "Dl": bridge.language_dim,
         "K": bridge.layers,
@@ -103,7 +104,7 @@ def torch_specs(config: ModelConfig) -> dict[str, EngineSpec]:
         ),
         "enrol": (
             {"person_embed": (n, e), "person_geom": (n, g), "person_valid": (n,)},
-            {"queries": (q, d), "soft_tokens": (q, dl), "token": (dl,)},
+            {"queries": (q, d), "soft_tokens": (size["W"], dl), "token": (dl,)},
         ),
     }
     return {

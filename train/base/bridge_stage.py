@@ -28,7 +28,7 @@ FACT_SIZES = (
 
 
 def enrol_subjects(enrol: Enrol, episode: Episode) -> tuple[Tensor, Tensor, Tensor]:
-    """Instant adapters: queries (B, S, Q, D), soft tokens (B, S, Q, Dl), token (B, S, Dl)."""
+    """Instant adapters: queries (B, S, Q, D), soft tokens (B, S, W, Dl), token (B, S, Dl)."""
     shape = episode.ref_valid.shape[:2]
     parts = enrol(
         episode.ref_embed.flatten(0, 1), episode.ref_geom.flatten(0, 1), episode.ref_valid.flatten(0, 1)

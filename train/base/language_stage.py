@@ -32,7 +32,7 @@ _DESCRIBE_PRESENT = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What the subjects bring into a prompt: rows (B, S, Q, Dl), soft (B, S, Q, Dl), token (B, S, Dl)."""
+    """What the subjects bring into a prompt: rows (B, S, Q, Dl), soft (B, S, W, Dl), token (B, S, Dl)."""
 
     base: Tensor
     rows: Tensor
