@@ -118,9 +118,10 @@ def cosine(_: Models, reference: Clip, *shown: Clip) -> float:
 
 
 Score = Callable[..., float]
+Trials = list[tuple[Clip, tuple[Clip, ...]]]
 
 
-def accuracy(score: Score, models: Models, trials: list[tuple[Clip, tuple[Clip, ...]]]) -> float:
+def accuracy(score: Score, models: Models, trials: Trials) -> float:
     scores = np.asarray([score(models, reference, *shown) for reference, shown in trials])
     present = np.asarray([any(clip.who == reference.who for clip in shown) for reference, shown in trials])
     assert present.sum() > 20
@@ -131,7 +132,7 @@ def accuracy(score: Score, models: Models, trials: list[tuple[Clip, tuple[Clip, 
 def test_alone_the_bridge_tells_real_faces_as_well_as_centred_cosine(
     models: Models, clips: list[Clip]
 ) -> None:
-    trials = [(a, (b,)) for a, b in product(clips, clips) if a is not b]
+    trials: Trials = [(a, (b,)) for a, b in product(clips, clips) if a is not b]
     assert accuracy(presence, models, trials) >= accuracy(cosine, models, trials) - 0.01
 
 
@@ -139,7 +140,7 @@ def test_beside_somebody_else_the_bridge_tells_real_faces_as_well_as_centred_cos
     models: Models, clips: list[Clip]
 ) -> None:
     rng = np.random.default_rng(0)
-    trials = []
+    trials: Trials = []
     for _ in range(240):
         one, other = (clips[int(index)] for index in rng.choice(len(clips), size=2, replace=False))
         left = [clip for clip in clips if clip is not one and clip is not other]

@@ -11,9 +11,20 @@ import torch
 from safetensors.torch import save_file
 
 from train.ablate.bridge_run import Ground, calibrated, collect, measure, new_stage, run_variant
+from train.ablate.combinations import held_out_combination
 from train.ablate.evidence import ROWS, evidence_table
-from train.ablate.tables import bridge_markdown, evidence_markdown
-from train.ablate.variants import BRIDGE_TABLES, LOSSES, QUERIES, ROUTING, BridgeVariant
+from train.ablate.language_run import Describer, run_describer
+from train.ablate.tables import bridge_markdown, evidence_markdown, language_markdown
+from train.ablate.variants import (
+    BRIDGE_TABLES,
+    DESCRIBING,
+    LANGUAGE_TABLES,
+    LOSSES,
+    QUERIES,
+    ROUTING,
+    BridgeVariant,
+    LanguageVariant,
+)
 from train.base.config import BaseConfig, StageConfig, WorldConfig
 from train.base.features import cache_features
 from train.base.world_data import open_world, render_world
@@ -112,6 +123,57 @@ def test_evidence_says_what_each_piece_costs_against_all_together(ground: Ground
         assert row["more_low"] <= row["more"] + 0.05
         assert row["more"] == pytest.approx(row["cllr"] - table["presence"]["cllr"])
     assert "+0" in evidence_markdown([table] * 3)
+
+
+@pytest.fixture(scope="module")
+def bridge(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained stage's checkpoint, as far as its form goes."""
+    stage = new_stage(ground, ROUTING.variants[-1], 1)
+    path = tmp_path_factory.mktemp("bridge") / "bridge.safetensors"
+    save_file({f"model.{n}": v.contiguous() for n, v in stage.state_dict().items()}, path)
+    return path
+
+
+SPEAKERS = [one for table in LANGUAGE_TABLES.values() for one in table.variants]
+
+
+@pytest.mark.parametrize("variant", SPEAKERS, ids=lambda one: one.label)
+def test_every_way_to_describe_takes_a_step_and_answers(
+    ground: Ground, bridge: Path, variant: LanguageVariant
+) -> None:
+    describer = Describer(ground, variant, bridge, 1).train()
+    losses = describer.loss(0)
+    torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+    parts = {"slots": describer.slots, "pooled": describer.pooled, "faces": describer.faces}
+    wanted = {
+        "slots": variant.speaker == "slots",
+        "pooled": variant.video == "pooled",
+        "faces": variant.faces,
+    }
+    for name, part in parts.items():
+        assert any(p.grad is not None for p in part.parameters()) is wanted[name], name
+    assert all(p.grad is None for p in describer.stage.bridge_stage.bridge.layers.parameters())
+    episode = describer.maker.draw(np.random.default_rng(0), 6, 1)
+    for hits in describer.eval().right(episode).values():
+        assert all(isinstance(hit, bool) for hit in hits)
+
+
+def test_held_out_combinations_are_never_drawn_and_every_deed_still_is(ground: Ground, bridge: Path) -> None:
+    apart = held_out_combination(ground.data)
+    assert 0.02 < apart.mean() < 0.5
+    maker = Describer(ground, DESCRIBING.variants[1], bridge, 1).maker
+    assert not apart[maker.clips].any()
+    drawn = maker.draw(np.random.default_rng(0), 64, 1).clips
+    assert not apart[drawn].any()
+
+
+def test_describers_figures_tell_new_combinations_apart(ground: Ground, bridge: Path) -> None:
+    figures = run_describer(ground, DESCRIBING.variants[0], bridge, 1, 1, lambda done, total: None)
+    assert {"action", "location"} <= set(figures)
+    assert any(name.endswith("_new") for name in figures)
+    whole = {f"{kind}{new}": 0.5 for kind in ("action", "appearance", "location") for new in ("", "_new")}
+    text = language_markdown(DESCRIBING, {one.label: [whole] * 3 for one in DESCRIBING.variants}, 5)
+    assert "0.500 ± 0.000 (0.500 ± 0.000)" in text
 
 
 def test_table_names_the_papers_claim_and_every_variant(tmp_path: Path) -> None:

@@ -9,18 +9,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from runtime.contract.errors import ContentError, PvchatError
+from runtime.contract.errors import ContentError, PvchatError, UsageError
 from runtime.contract.settings import load_settings
 from train.ablate.bridge_run import Ground, collect, run_variant
 from train.ablate.evidence import evidence_table
-from train.ablate.tables import bridge_markdown, evidence_markdown
-from train.ablate.variants import BRIDGE_TABLES, BridgeVariant
+from train.ablate.language_run import run_describer
+from train.ablate.tables import bridge_markdown, evidence_markdown, language_markdown
+from train.ablate.variants import BRIDGE_TABLES, LANGUAGE_TABLES, BridgeVariant, LanguageVariant
 from train.base.bridge_stage import BridgeStage
 from train.base.config import BaseConfig
 from train.base.run import load_stage, open_features, with_encoders
@@ -28,7 +29,7 @@ from train.base.world_data import open_world
 from train.progress import bar
 
 EVIDENCE = "evidence"
-TABLES = (*BRIDGE_TABLES, EVIDENCE)
+TABLES = (*BRIDGE_TABLES, *LANGUAGE_TABLES, EVIDENCE)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,6 +68,16 @@ def _ablate(args: argparse.Namespace) -> dict[str, Any]:
             line[name] = tables
             texts.append(evidence_markdown(tables))
             continue
+        if name in LANGUAGE_TABLES:
+            described = LANGUAGE_TABLES[name]
+            said = {
+                v.label: [_described(ground, v, seed, args) for seed in seeds] for v in described.variants
+            }
+            line[name] = said
+            texts.append(language_markdown(described, said, args.steps))
+            continue
+        if name not in BRIDGE_TABLES:
+            raise UsageError(f"there is no table {name!r}.", f"Tables: {', '.join(TABLES)}.")
         table = BRIDGE_TABLES[name]
         runs = {one.label: [_kept(ground, one, seed, args) for seed in seeds] for one in table.variants}
         line[name] = runs
@@ -84,12 +95,31 @@ def _ground(config: BaseConfig, work: Path) -> Ground:
 
 
 def _kept(ground: Ground, variant: BridgeVariant, seed: int, args: argparse.Namespace) -> dict[str, float]:
-    """The figures of a run: those kept, or new ones."""
-    name = "".join(letter if letter.isalnum() else "-" for letter in variant.label)
-    path = args.out / f"{name}-{variant.queries}-seed{seed}-{args.steps}.json"
+    return _once(
+        args, f"{variant.label}-{variant.queries}", seed,
+        lambda report: run_variant(ground, variant, seed, args.steps, report),
+    )  # fmt: skip
+
+
+def _described(
+    ground: Ground, variant: LanguageVariant, seed: int, args: argparse.Namespace
+) -> dict[str, float]:
+    bridge = args.work / "bridge.safetensors"
+    return _once(
+        args, f"{variant.label}-{variant.soft}", seed,
+        lambda report: run_describer(ground, variant, bridge, seed, args.steps, report),
+    )  # fmt: skip
+
+
+def _once(
+    args: argparse.Namespace, label: str, seed: int,
+    run: Callable[[Callable[[int, int], None]], dict[str, float]],
+) -> dict[str, float]:  # fmt: skip
+    """The figures of a run: those kept from an earlier call, or new ones."""
+    name = "".join(letter if letter.isalnum() else "-" for letter in label)
+    path = args.out / f"{name}-seed{seed}-{args.steps}.json"
     if not path.exists():
-        figures = run_variant(ground, variant, seed, args.steps, bar(f"{variant.label[:14]} {seed}"))
-        path.write_text(json.dumps(figures) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(run(bar(f"{label[:14]} {seed}"))) + "\n", encoding="utf-8")
     kept: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
     return kept
 

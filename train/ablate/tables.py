@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from train.ablate.evidence import ROWS
-from train.ablate.variants import BridgeTable
+from train.ablate.variants import BridgeTable, LanguageTable
 from train.evaluate.intervals import half_width
 
 COLUMNS = {
@@ -25,6 +25,24 @@ def bridge_markdown(table: BridgeTable, runs: Runs, steps: int) -> str:
     rows.append("|" + "---|" * (len(COLUMNS) + 1))
     for variant in table.variants:
         cells = [_cell([run[name] for run in runs[variant.label]]) for name in COLUMNS]
+        rows.append(f"| {variant.label} | {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def language_markdown(table: LanguageTable, runs: Runs, steps: int) -> str:
+    """A table of ways to describe; in brackets the same on combinations that training never showed."""
+    kinds = ("action", "appearance", "location")
+    rows = [f"## {table.title}", "", f"The paper: {table.paper}. Here: {steps} steps a run.", ""]
+    rows += [
+        f"| variant | {' | '.join(f'{kind} (new combinations)' for kind in kinds)} |",
+        "|---|---|---|---|",
+    ]
+    for variant in table.variants:
+        found = runs[variant.label]
+        cells = [
+            f"{_cell([run[kind] for run in found])} ({_cell([run[f'{kind}_new'] for run in found])})"
+            for kind in kinds
+        ]
         rows.append(f"| {variant.label} | {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from train.losses import LossForm
 from train.model.remoh import Routing
@@ -33,6 +34,23 @@ class BridgeTable:
     title: str
     paper: str
     variants: tuple[BridgeVariant, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageVariant:
+    """One way to describe people, on top of the same trained bridge.
+
+    Attributes:
+        speaker: the language model, or a linear classifier for each slot with templates around it.
+        video: what stands for the clip in the prompt: the Q-Former's rows, or pooled patches (PLLaVA).
+        soft: soft tokens a subject. faces: whether a face stream is fused into the subject's rows.
+    """
+
+    label: str
+    speaker: Literal["language", "slots"] = "language"
+    video: Literal["rows", "pooled"] = "rows"
+    soft: int = 16
+    faces: bool = False
 
 
 _PAPER = Routing(mode="paper")
@@ -68,3 +86,33 @@ QUERIES = BridgeTable(
     tuple(BridgeVariant(f"{count} queries", queries=count) for count in (6, 8, 12, 16, 20)),
 )
 BRIDGE_TABLES: dict[str, BridgeTable] = {table.name: table for table in (ROUTING, LOSSES, QUERIES)}
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageTable:
+    """Ways to describe side by side; `paper` says which table of the paper it answers."""
+
+    name: str
+    title: str
+    paper: str
+    variants: tuple[LanguageVariant, ...]
+
+
+DESCRIBING = LanguageTable(
+    "describing",
+    "Describing: language model, slot classifier, pooled patches, face stream",
+    "no such table; PLLaVA pools patches, FaVChat adds faces",
+    (
+        LanguageVariant("slot classifier with templates", speaker="slots"),
+        LanguageVariant("language model on the Q-Former's rows (ours)"),
+        LanguageVariant("language model, pooled patches for the clip (PLLaVA)", video="pooled"),
+        LanguageVariant("language model, face stream fused into rows (after FaVChat)", faces=True),
+    ),
+)
+SOFT_TOKENS = LanguageTable(
+    "soft_tokens",
+    "Soft tokens a subject",
+    "token-number table: 0, 4, 8, 12, 16, 20 tokens .801, .871, .890, .895, .922, .882",
+    tuple(LanguageVariant(f"{count} soft tokens", soft=count) for count in (0, 4, 8, 12, 16, 20)),
+)
+LANGUAGE_TABLES: dict[str, LanguageTable] = {table.name: table for table in (DESCRIBING, SOFT_TOKENS)}

@@ -78,9 +78,13 @@ class EpisodeMaker:
         last: int,
         clips_each: int,
         token_only: float,
+        allowed: NDArray[np.bool_] | None = None,
     ) -> None:
+        """Args: allowed: bool (N,), of all clips those that may be drawn; None: all of these people's."""
         self.data, self.features = data, features
         self.first, self.last, self.clips_each, self.token_only = first, last, clips_each, token_only
+        clips = np.arange(first * clips_each, last * clips_each)
+        self.clips = clips if allowed is None else clips[allowed[clips]]
         truth = data.truth
         self.who = truth["who"].astype(np.int64)
         self.in_view = (self.who[:, None, :] >= 0) & (truth["seen"] > MIN_SEEN)
@@ -92,7 +96,7 @@ class EpisodeMaker:
 
     def draw(self, rng: np.random.Generator, batch: int, subjects: int) -> Episode:
         """An episode; everything random comes from `rng`."""
-        clips = rng.integers(self.first * self.clips_each, self.last * self.clips_each, size=batch)
+        clips = self.clips[rng.integers(len(self.clips), size=batch)]
         asked = np.stack([self._subjects(rng, int(clip), subjects) for clip in clips])
         embed, geom, signs, valid, slots = self._windows(rng, clips)
         ref_embed, ref_geom, ref_valid = self._references(rng, asked)
