@@ -103,7 +103,7 @@ class Describer(nn.Module):
 
     @torch.no_grad()
     def right(self, episode: Episode) -> dict[str, list[bool]]:
-        """By kind of description, for each window whose subject can be described: whether all slots are right."""
+        """By kind, for each window whose subject can be described: whether all slots are right."""
         out, words = self.read(episode)
         found: dict[str, list[bool]] = {}
         for kind in DESCRIBED:
