@@ -13,7 +13,6 @@ import torch
 from tokenizers import Tokenizer
 
 from runtime.adapters import read_adapter, write_adapter
-from runtime.contract.adapter import Adapter
 from runtime.contract.pixels import PixelSpec
 from runtime.video import read_video
 from train.checkpoint import TOKENIZER, adapter_shapes, fingerprint, load_base
@@ -23,7 +22,7 @@ from train.household.stage import HouseholdStage, Members
 from train.household.windows import Lessons, gather
 from train.losses import RoutingLoss
 from train.merge import merge
-from train.windows import REFERENCE_TOKENS, look, pack
+from train.subject.instant import instant_adapter
 from train.world.dataset import reference_script
 from train.world.files import write_clip
 from train.world.household import sample_household
@@ -51,21 +50,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
         write_clip(folder, script)
         clips.append(folder / f"{script.clip_id}.mp4")
         frames = read_video(clips[-1], fps=spec.window_fps).clip.frames
-        _, views = look(model, frames, spec, spec.window_fps)
-        tokens = pack(views, frames, spec, REFERENCE_TOKENS, model)
-        with torch.no_grad():
-            queries, soft, token = model.enrol(
-                *(torch.from_numpy(part)[None] for part in (tokens.embed, tokens.geom, tokens.valid))
-            )
-        config = model.bridge.config
-        arrays = {
-            "queries": queries[0].numpy(), "soft_tokens": soft[0].numpy(), "token": token[0].numpy(),
-            "delta_a": np.zeros((config.layers, config.dim, config.rank), dtype=np.float32),
-            "delta_b": np.zeros((config.layers, config.rank, config.dim), dtype=np.float32),
-            "views.head": np.stack([view.embedding for view in views[:8]]),
-        }  # fmt: skip
         adapters.append(folder / f"{number}.safetensors")
-        write_adapter(adapters[-1], Adapter(f"s{number:032x}", fingerprint(BASE), "instant", 1, arrays))
+        write_adapter(adapters[-1], instant_adapter(model, frames, fingerprint(BASE), f"s{number:032x}"))
     return Home(clips, adapters)
 
 

@@ -20,16 +20,26 @@ from runtime.contract.settings import load_settings
 from train.ablate.bridge_run import Ground, collect, run_variant
 from train.ablate.evidence import evidence_table
 from train.ablate.language_run import run_describer
-from train.ablate.tables import bridge_markdown, evidence_markdown, language_markdown
-from train.ablate.variants import BRIDGE_TABLES, LANGUAGE_TABLES, BridgeVariant, LanguageVariant
+from train.ablate.subject_run import run_people
+from train.ablate.tables import bridge_markdown, data_markdown, evidence_markdown, language_markdown
+from train.ablate.variants import (
+    BRIDGE_TABLES,
+    DATA_VARIANTS,
+    LANGUAGE_TABLES,
+    BridgeVariant,
+    LanguageVariant,
+)
 from train.base.bridge_stage import BridgeStage
 from train.base.config import BaseConfig
 from train.base.run import load_stage, open_features, with_encoders
 from train.base.world_data import open_world
+from train.checkpoint import fingerprint, load_base
 from train.progress import bar
+from train.subject.config import SubjectConfig
 
 EVIDENCE = "evidence"
-TABLES = (*BRIDGE_TABLES, *LANGUAGE_TABLES, EVIDENCE)
+DATA = "data"
+TABLES = (*BRIDGE_TABLES, *LANGUAGE_TABLES, EVIDENCE, DATA)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,6 +61,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--tables", default=",".join(TABLES), help=f"some of {', '.join(TABLES)}")
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--steps", type=int, default=300, help="of each run")
+    parser.add_argument(
+        "--base", type=Path, help="base checkpoint for the data table (default: WORK/checkpoint)"
+    )
+    parser.add_argument("--people", type=int, default=10, help="of each seed, in the data table")
     parser.add_argument("--out", type=Path, default=Path("out/ablate"), help="figures of runs, ablations.md")
     return parser.parse_args(argv)
 
@@ -67,6 +81,12 @@ def _ablate(args: argparse.Namespace) -> dict[str, Any]:
             tables = [_evidence(ground, args.work, seed) for seed in seeds]
             line[name] = tables
             texts.append(evidence_markdown(tables))
+            continue
+        if name == DATA:
+            found = [_data(args, seed) for seed in seeds]
+            runs = {one.label: [figures[one.label] for figures in found] for one in DATA_VARIANTS}
+            line[name] = runs
+            texts.append(data_markdown(runs, args.people))
             continue
         if name in LANGUAGE_TABLES:
             described = LANGUAGE_TABLES[name]
@@ -109,6 +129,20 @@ def _described(
         args, f"{variant.label}-{variant.soft}", seed,
         lambda report: run_describer(ground, variant, bridge, seed, args.steps, report),
     )  # fmt: skip
+
+
+def _data(args: argparse.Namespace, seed: int) -> dict[str, dict[str, float]]:
+    """By variant; kept like every run."""
+    path = args.out / f"data-{args.people}-seed{seed}.json"
+    if not path.exists():
+        folder = args.base or args.work / "checkpoint"
+        model, _ = load_base(folder)
+        figures = run_people(
+            model, fingerprint(folder), DATA_VARIANTS, seed, args.people, SubjectConfig(), bar(f"data {seed}")
+        )
+        path.write_text(json.dumps(figures) + "\n", encoding="utf-8")
+    kept: dict[str, dict[str, float]] = json.loads(path.read_text(encoding="utf-8"))
+    return kept
 
 
 def _once(

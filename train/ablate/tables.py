@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from train.ablate.evidence import ROWS
-from train.ablate.variants import BridgeTable, LanguageTable
+from train.ablate.variants import DATA_PAPER, DATA_VARIANTS, BridgeTable, LanguageTable
 from train.evaluate.intervals import half_width
 
 COLUMNS = {
@@ -44,6 +44,24 @@ def language_markdown(table: LanguageTable, runs: Runs, steps: int) -> str:
             for kind in kinds
         ]
         rows.append(f"| {variant.label} | {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def data_markdown(runs: Runs, people: int) -> str:
+    """What trained adapters learn from; accuracy at even odds, mean of present and absent."""
+    rows = [
+        "## What a trained adapter learns from",
+        "",
+        f"The paper: {DATA_PAPER}. Here: {people} people a seed.",
+        "",
+    ]
+    rows += ["| learned from | accuracy | present | absent | seconds |", "|---|---|---|---|---|"]
+    for variant in DATA_VARIANTS:
+        found = runs[variant.label]
+        cells = [_cell([run[name] for run in found]) for name in ("accuracy", "present", "absent")]
+        rows.append(
+            f"| {variant.label} | {' | '.join(cells)} | {_mean([run['seconds'] for run in found]):.0f} |"
+        )
     return "\n".join(rows) + "\n"
 
 

@@ -53,6 +53,16 @@ class LanguageVariant:
     faces: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class SubjectVariant:
+    """What a trained adapter learns from; `trained` false: the instant adapter as it is."""
+
+    label: str
+    trained: bool = True
+    negatives: bool = True
+    augmented: bool = True
+
+
 _PAPER = Routing(mode="paper")
 ROUTING = BridgeTable(
     "routing",
@@ -116,3 +126,12 @@ SOFT_TOKENS = LanguageTable(
     tuple(LanguageVariant(f"{count} soft tokens", soft=count) for count in (0, 4, 8, 12, 16, 20)),
 )
 LANGUAGE_TABLES: dict[str, LanguageTable] = {table.name: table for table in (DESCRIBING, SOFT_TOKENS)}
+
+
+DATA_VARIANTS: tuple[SubjectVariant, ...] = (
+    SubjectVariant("instant adapter, nothing trained", trained=False),
+    SubjectVariant("the clip alone", negatives=False, augmented=False),
+    SubjectVariant("+ negatives", augmented=False),
+    SubjectVariant("+ negatives + varied light, noise, framing (ours)"),
+)
+DATA_PAPER = "data table: one positive .464, + negatives .584, + ConsisID .781, + LivePortrait .901"

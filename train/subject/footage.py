@@ -25,7 +25,6 @@ from train.world.traits import Identity, look_alike
 
 Frames = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-_COPIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +53,29 @@ def head_template(adapter: Adapter) -> Floats:
 
 
 def pieces(
-    frames: Frames, count: int, rng: np.random.Generator, held_out_share: float, *, still: bool
+    frames: Frames,
+    count: int,
+    rng: np.random.Generator,
+    held_out_share: float,
+    *,
+    still: bool,
+    copies: int = 3,
 ) -> tuple[list[Frames], list[Frames]]:
     """Windows of `count` frames of a clip, varied, to learn from; and held out ones (the end of the clip).
 
     Args:
         frames: uint8 (T, H, W, 3) at the window's rate.
-        still: hold one frame (the image stage).
+        still: hold one frame (the image stage). copies: of each window, all but the first varied.
     """
     starts = list(range(0, max(1, len(frames) - count + 1), 2 if not still else 1))
     cut = max(1, round(len(starts) * (1 - held_out_share)))
     parts: list[list[Frames]] = []
-    for chosen, copies in ((starts[:cut], _COPIES), (starts[cut:] or starts[-1:], 1)):
+    for chosen, shown in ((starts[:cut], copies), (starts[cut:] or starts[-1:], 1)):
         made = []
         for start in chosen:
             held = np.repeat(frames[start : start + 1], count, axis=0)
             piece = held if still else _span(frames, start, count)
-            made += [vary(piece, rng) if copy else piece for copy in range(copies)]
+            made += [vary(piece, rng) if copy else piece for copy in range(shown)]
         parts.append(made)
     return parts[0], parts[1]
 
@@ -84,7 +89,7 @@ def own_windows(
         ContentError: the person of the adapter is not found in the clip.
     """
     rng = np.random.default_rng((config.seed, 1, int(still)))
-    made = pieces(frames, spec.window_frames, rng, config.held_out_share, still=still)
+    made = pieces(frames, spec.window_frames, rng, config.held_out_share, still=still, copies=config.copies)
     own, held = (
         [window for piece in part if shows(window := encode_window(model, piece, spec), template)]
         for part in made
