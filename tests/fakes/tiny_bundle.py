@@ -34,6 +34,7 @@ BACKGROUND = (60, 70, 90)
 ELSEWHERE = (90, 200, 60)
 ANN, BEN, CYN, STRANGER = (255, 0, 120), (255, 120, 0), (255, 120, 120), (255, 0, 0)
 POOR_ANN = (190, 0, 120)
+HEADLESS = (60, 250, 90)
 WORDS = ("yes", "no", "is", "here", ".", "?", "in", "this", "video", "what", "wearing", "doing", "where")
 VOCABULARY = (*SPECIAL_TOKENS, *WORDS, "somebody", "and")
 SHAPES = {"P": 48, "Dv": 128, "E": 128, "F": 128, "G": 12, "M": 32, "Q": 16, "D": 192, "Dl": 192, "K": 4}
@@ -69,6 +70,7 @@ def make_bundle(
     domain_limit: float = 0.1,
     leak: bool = False,
     with_language: bool = True,
+    with_bodies: bool = False,
     descriptions: Mapping[str, float] | None = None,
 ) -> Bundle:
     """Write a bundle into `root` and open it.
@@ -76,21 +78,27 @@ def make_bundle(
     Args:
         domain_limit: below 0 nothing is the trained domain: only faces count.
         leak: the bridge mixes subjects, which the canary must notice.
+        with_bodies: a body engine, trunks and poses, as bundles have since they read bodies.
         descriptions: as in `Calibration`; None: action and appearance at 0.5.
     """
     files: dict[str, tuple[bytes, str]] = {
-        "vision/vision.onnx": (graphs.vision(), "vision"),
+        "vision/vision.onnx": (graphs.vision(trunks=with_bodies), "vision"),
         "vision/domain.safetensors": (_domain(), "domain"),
-        "vision/head.onnx": (graphs.head(), "head"),
-        "bridge/bridge.onnx": (graphs.bridge(leak=leak), "bridge"),
+        "vision/head.onnx": (graphs.head(pose=with_bodies), "head"),
+        "bridge/bridge.onnx": (graphs.bridge(leak=leak, signs=with_bodies), "bridge"),
         "bridge/enrol.onnx": (graphs.enrol(), "enrol"),
     }
     specs = {
-        "vision": _spec("vision/vision.onnx", *graphs.VISION),
-        "head": _spec("vision/head.onnx", *graphs.HEAD),
-        "bridge": _spec("bridge/bridge.onnx", *graphs.BRIDGE),
+        "vision": _spec("vision/vision.onnx", *(graphs.with_trunks() if with_bodies else graphs.VISION)),
+        "head": _spec("vision/head.onnx", *(graphs.with_pose() if with_bodies else graphs.HEAD)),
+        "bridge": _spec("bridge/bridge.onnx", *(graphs.with_signs() if with_bodies else graphs.BRIDGE)),
         "enrol": _spec("bridge/enrol.onnx", *graphs.ENROL),
     }
+    shapes = dict(SHAPES)
+    if with_bodies:
+        files["body/body.onnx"] = (graphs.body(), "body")
+        specs["body"] = _spec("body/body.onnx", *graphs.BODY)
+        shapes["J"] = graphs.BODY_SIGNS + graphs.POSE
     if with_language:
         files["language/model.onnx"] = (language_graph(), "language")
         files["language/embeddings.safetensors"] = (
@@ -110,12 +118,13 @@ def make_bundle(
         domain_limit=domain_limit,
         descriptions={"action": 0.5, "appearance": 0.5} if descriptions is None else descriptions,
     )
-    return write_bundle(root, files, specs, rules)
+    return write_bundle(root, files, specs, rules, shapes)
 
 
 def write_bundle(
-    root: Path, files: Mapping[str, tuple[bytes, str]], specs: dict[str, EngineSpec], rules: Calibration
-) -> Bundle:
+    root: Path, files: Mapping[str, tuple[bytes, str]], specs: dict[str, EngineSpec], rules: Calibration,
+    shapes: Mapping[str, int] = SHAPES,
+) -> Bundle:  # fmt: skip
     """Files and a manifest that fits them."""
     entries = []
     for name, (data, role) in sorted(files.items()):
@@ -128,7 +137,7 @@ def write_bundle(
         base=BASE,
         files=tuple(entries),
         engines=specs,
-        shapes={**SHAPES, "R": 4, "S": 8},
+        shapes={**shapes, "R": 4, "S": 8},
         pixels=PixelSpec(),
         calibration=rules,
     )
