@@ -16,7 +16,9 @@ from train.evaluate.score import Seed, result_line
 from train.evaluate.splits import split_figures
 from train.evaluate.trials import Case, Description, Presence
 
-SEEN = Presence("h", 1, "c", "m", "present", 0, True, False, "yes", 0.99, "yes", False, 40.0, "tan", False)
+SEEN = Presence(
+    "h", 1, "c", "m", "present", 0, True, False, "yes", 0.99, "yes", False, 40.0, "sweater", "tan", False
+)
 
 
 def trial(case: Case, verdict: str, probability: float, clip: str = "c", **other: object) -> Presence:

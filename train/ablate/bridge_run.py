@@ -30,6 +30,8 @@ from train.rates import cllr, min_cllr
 _SHARED = ("motion.", "place_in.", "embed_in.", "geom_in.", "time", "person_norm.", "traits.")
 """Parts of the bridge that the stage `tracks` has trained: every variant starts from the same ones."""
 _BATCH = 64
+_CLOTHES = range(2, 6)
+"""Numbers of the facts that are clothes."""
 _FACTS = ("action", "room", "top", "kind", "bottom", "bottom_kind")
 Evidence = dict[str, NDArray[np.float32]]
 
@@ -130,8 +132,9 @@ def collect(stage: BridgeStage, maker: EpisodeMaker, seed: int, batches: int) ->
     """Of windows with one subject each: every piece of evidence on its own, (N,) each.
 
     `presence` is the bridge's score; `traits` its share that single traits bring; `cosine` the best track's
-    cosine with the template; `knn` the best view's with the nearest view of the reference clip; `active` the
-    share of routed heads that fire on the subject's rows.
+    cosine with the template; `knn` the best view's with the nearest view of the reference clip. Without
+    anybody's adapter: `frames` is the cosine of the base's rows of the two clips, `description` how far what
+    is read of clothes agrees. `active` is the share of routed heads that fire on the subject's rows.
     """
     found: dict[str, list[Tensor]] = {}
     for index in range(batches):
@@ -145,11 +148,19 @@ def collect(stage: BridgeStage, maker: EpisodeMaker, seed: int, batches: int) ->
         views = episode.ref_embed[:, 0] @ episode.embed.transpose(1, 2) - closed[:, None, :]
         views = views - 9 * (1 - episode.ref_valid[:, 0, :, None])
         somebody = episode.valid.amax(dim=-1)
+        reference = maker.at(
+            np.random.default_rng((seed, 35, index)),
+            episode.subjects[:, 0] * maker.clips_each,
+            episode.subjects,
+        )
+        before = run_bridge(stage.bridge, reference, queries)
         rows = {
             "presence": out.presence[:, 0],
             "traits": (out.match * agree).sum(dim=-1)[:, 0] * somebody,
             "cosine": (cosine[:, 0] - closed).amax(dim=-1),
             "knn": views.flatten(1).amax(dim=-1),
+            "frames": F.cosine_similarity(before.base_rows.flatten(1), out.base_rows.flatten(1)),
+            "description": _agreement(stage, before.person, reference.valid, out.person, episode.valid),
             "present": episode.present[:, 0],
             "family": torch.from_numpy(episode.subjects[:, 0] // 2).float(),
             "active": _active(out.scores, len(told)),
@@ -157,6 +168,19 @@ def collect(stage: BridgeStage, maker: EpisodeMaker, seed: int, batches: int) ->
         for name, values in rows.items():
             found.setdefault(name, []).append(values[told])
     return {name: torch.cat(parts).numpy() for name, parts in found.items()}
+
+
+def _agreement(
+    stage: BridgeStage, one: Tensor, one_valid: Tensor, other: Tensor, other_valid: Tensor
+) -> Tensor:
+    """(B,) mean over four slots of ln P(both tokens wear the same), for the tokens that agree best."""
+    shared = one.new_zeros(len(one), one.shape[1], other.shape[1])
+    for index in _CLOTHES:
+        readout = stage.token_readouts[index]
+        a, b = torch.softmax(readout(one), dim=-1), torch.softmax(readout(other), dim=-1)
+        shared = shared + torch.log(a @ b.transpose(1, 2) + 1e-4) / len(_CLOTHES)
+    closed = 99 * (2 - one_valid[:, :, None] - other_valid[:, None, :])
+    return (shared - closed).flatten(1).amax(dim=-1).clamp(min=-10.0)
 
 
 def _active(scores: Sequence[Tensor], batch: int) -> Tensor:

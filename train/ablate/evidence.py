@@ -15,6 +15,8 @@ from train.rates import best_accuracy, cllr
 Floats = NDArray[np.float32]
 _DRAWS = 1000
 ROWS = {
+    "frames": "no adapter: reference frames in context (rows of the base alike)",
+    "description": "no adapter: description in context (clothes alike)",
     "knn": "nearest view, cosine (kNN)",
     "cosine": "track's mean against the template, cosine",
     "traits": "single traits alone",
@@ -25,7 +27,9 @@ ROWS = {
 
 def evidence_scores(evidence: Evidence) -> dict[str, Floats]:
     """Scores (N,) by name of `ROWS`."""
-    scores = {name: evidence[name] for name in ("knn", "cosine", "traits", "presence")}
+    scores = {
+        name: evidence[name] for name in ("frames", "description", "knn", "cosine", "traits", "presence")
+    }
     scores["without traits"] = evidence["presence"] - evidence["traits"]
     return scores
 

@@ -98,6 +98,11 @@ class EpisodeMaker:
         """An episode; everything random comes from `rng`."""
         clips = self.clips[rng.integers(len(self.clips), size=batch)]
         asked = np.stack([self._subjects(rng, int(clip), subjects) for clip in clips])
+        return self.at(rng, clips, asked)
+
+    def at(self, rng: np.random.Generator, clips: NDArray[np.int64], asked: NDArray[np.int64]) -> Episode:
+        """The episode of these clips (B,) and these subjects (B, S)."""
+        batch = len(clips)
         embed, geom, signs, valid, slots = self._windows(rng, clips)
         ref_embed, ref_geom, ref_valid = self._references(rng, asked)
         scene_valid = (rng.random(batch) >= self.token_only).astype(np.float32)

@@ -22,6 +22,7 @@ from train.evaluate.render import render_seed
 from train.evaluate.report import draw, split_table, table
 from train.evaluate.score import Seed, result_line
 from train.evaluate.splits import split_figures
+from train.exporting import export_checkpoint
 from train.progress import bar
 
 _SEEDS = (1, 2, 3)
@@ -45,7 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m train.evaluate", description=__doc__)
-    parser.add_argument("--bundle", type=Path, required=True, help="the bundle to score")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--bundle", type=Path, help="the bundle to score")
+    what.add_argument(
+        "--checkpoint", type=Path, help="export this base checkpoint for a plain CPU, and score that"
+    )
     parser.add_argument("--config", type=Path, help="default: built-in, as configs/train/evaluate.toml")
     parser.add_argument("--work", type=Path, default=Path("out/evaluate"), help="for clips and answers")
     where = parser.add_mutually_exclusive_group()
@@ -62,6 +67,8 @@ def _seeds(text: str) -> tuple[int, ...]:
 def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     began = time.monotonic()
     config = load_settings(args.config, EvaluateConfig) if args.config else EvaluateConfig()
+    if args.checkpoint is not None:
+        args.bundle = export_checkpoint(args.checkpoint, args.work / "bundle")
     bundle = Bundle.open(args.bundle.absolute())
     bundle.verify()
     if args.world is not None:
