@@ -191,10 +191,12 @@ class HouseholdStage(nn.Module):
             return torch.from_numpy(np.stack(arrays))
 
         batch = len(windows)
-        pixels = stack([window.pixels for window in windows])
-        with torch.set_grad_enabled(self.vision_learns and torch.is_grad_enabled()):
-            flat = self.model.vision.tokens(pixels.flatten(0, 1))
-        scene = flat.view(*pixels.shape[:2], *flat.shape[1:])
+        if self.vision_learns:
+            pixels = stack([window.pixels for window in windows])
+            tokens = self.model.vision.tokens(pixels.flatten(0, 1))
+            scene = tokens.view(*pixels.shape[:2], *tokens.shape[1:])
+        else:
+            scene = stack([window.scene for window in windows])
         if templates.dim() == 2:
             templates = templates.expand(batch, -1, -1)
         return BridgeInputs(

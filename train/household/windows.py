@@ -35,9 +35,15 @@ _REHEARSED = 700_000
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A window with its pixels as vision takes them, for blocks that learn: float32 (T, 3, H, W)."""
+    """A window.
+
+    Attributes:
+        pixels: float32 (T, 3, H, W) as vision takes them, for blocks that learn.
+        scene: float32 (T, P, Dv), what vision made of them before it learned; cached for while it is frozen.
+    """
 
     pixels: Floats
+    scene: Floats
     tokens: PersonTokens
 
 
@@ -112,7 +118,7 @@ def _showing(model: PVChat, made: Sequence[Frames], template: Floats, spec: Pixe
 
 
 def _window(found: EncodedWindow, frames: Frames, spec: PixelSpec) -> Window:
-    return Window(to_vision_input(frames, spec), found.tokens)
+    return Window(to_vision_input(frames, spec), found.scene, found.tokens)
 
 
 def _stranger(rng: np.random.Generator, number: int) -> Script:
