@@ -106,6 +106,16 @@ def test_a_person_is_learned_from_one_clip_with_consent_on_record(box: Box) -> N
     assert list(box.home.incoming.iterdir()) == []
 
 
+def test_several_clips_are_handed_over_in_order(box: Box) -> None:
+    more = box.home.root / "other.mp4"
+    more.write_bytes(b"another film")
+    box.json(*box.add("Grandma", "--clip", str(more), "--which", "1"))
+    (request,) = box.runtime.enrolled
+    assert (request.path, request.more, request.which) == (box.clip, (more,), 1)
+    gone = box.json(*box.add("Ben", "--clip", "/nowhere.mp4"), code=2)["error"]
+    assert "/nowhere.mp4" in gone["message"]
+
+
 def test_the_name_never_reaches_a_file_name_or_the_enrolment(box: Box) -> None:
     box.json(*box.add("Grandma"))
     (request,) = box.runtime.enrolled
