@@ -41,8 +41,8 @@ below 0.54. Faces: distances 0.42 and 0.52, see `face_calibration`.
 _SAME_BELOW = {"head": 0.5, "face": 0.54}
 """Distances below which a person in another clip, of another day, is the same one.
 
-Heads: other people of a clip start at 0.43 for the most alike 1 %, most are at 1. Faces: 95 % of the same people
-in another session, see `face_calibration`.
+Heads: other people of a clip start at 0.43 for the most alike 1 %, most are at 1. Faces: 95 % of the same
+people in another session, see `face_calibration`.
 """
 _CLEARLY = {"head": 0.15, "face": 0.08}
 """How much farther the next person in that clip must be."""
