@@ -33,7 +33,7 @@ class Enrolment:
     """What `person add` was told.
 
     Attributes:
-        clip: the video file.
+        clips: video files of this person; `which` is about the first.
         which: person of the contact sheet, from 1; None: there must be only one.
         base: fingerprint of the base that makes the adapter.
         replace: enrol somebody again who is there already.
@@ -42,7 +42,7 @@ class Enrolment:
 
     name: str
     aliases: tuple[str, ...]
-    clip: Path
+    clips: tuple[Path, ...]
     which: int | None
     consent: Consent
     base: str
@@ -108,7 +108,7 @@ def check_enrolment(store: Store, wanted: Enrolment) -> None:
 
 
 def add_person(store: Store, wanted: Enrolment, enrol: Enrol) -> tuple[Person, EnrolReport]:
-    """Learn somebody from one clip and enrol them.
+    """Learn somebody from one clip or several, and enrol them.
 
     Raises:
         UsageError, ConsentError: see `check_enrolment`.
@@ -122,8 +122,9 @@ def add_person(store: Store, wanted: Enrolment, enrol: Enrol) -> tuple[Person, E
     with scratch(store.home) as folder:
         sheet = folder / "sheet.jpg"
         request = EnrolRequest(
-            subject.subject_id, wanted.clip, wanted.which, folder / "adapter.safetensors", sheet, release
-        )
+            subject.subject_id, wanted.clips[0], wanted.which, folder / "adapter.safetensors", sheet, release,
+            wanted.clips[1:],
+        )  # fmt: skip
         try:
             report = enrol(request)
         except (ContentError, UsageError) as error:

@@ -1,4 +1,4 @@
-"""`person add NAME --clip FILE`: learn a person from one clip, with consent on record."""
+"""`person add NAME --clip FILE`: learn a person from one clip or more, with consent on record."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ SHEET_NAME = "people-in-the-clip.jpg"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Who, from what, and who agreed."""
     parser.add_argument("name", metavar="NAME", help='as the household says it, such as "Grandma"')
-    parser.add_argument("--clip", type=Path, required=True, metavar="FILE", help="a video of this person")
+    parser.add_argument(
+        "--clip", type=Path, required=True, action="append", metavar="FILE",
+        help="a video of this person; again for more of the same person",
+    )  # fmt: skip
     parser.add_argument(
         "--which", type=int, metavar="N", help="person N of the contact sheet, if there are several"
     )
@@ -45,12 +48,11 @@ def run(args: argparse.Namespace, out: Output) -> int:
     config = load_config(home.config_file)
     consent = Consent(_consent_by(args), time.time(), PURPOSE, args.until)
     sheet_copy = home.evidence / SHEET_NAME
-    wanted = Enrolment(
-        args.name, tuple(args.alias), clip_file(args.clip), args.which, consent, "", args.replace, sheet_copy
-    )
+    clips = tuple(clip_file(clip) for clip in args.clip)
+    wanted = Enrolment(args.name, tuple(args.alias), clips, args.which, consent, "", args.replace, sheet_copy)
     with Store.open(home) as store:
         check_enrolment(store, wanted)
-        out.hint(f"Learning {args.name} from {args.clip.name} …")
+        out.hint(f"Learning {args.name} from {', '.join(clip.name for clip in clips)} …")
         with ensure_runtime(home, store.active_adapters(), config.limits) as runtime:
             wanted = dataclasses.replace(wanted, base=runtime.ready.base)
             timeout_ms = config.limits.enrol_timeout_ms
@@ -101,6 +103,7 @@ def _text(person: Person, report: EnrolReport) -> str:
     kind = "faces" if report.source == "face" else "heads"
     found = report.faces_found if report.source == "face" else report.heads_found
     others = f" of {report.people} people" if report.people > 1 else ""
+    others += f", from {report.clips} clips" if report.clips > 1 else ""
     lines = [
         f"{person.subject.name} is enrolled{others}: {found} {kind} in {report.frames_used} frames, "
         f"{report.views} views kept, quality {report.quality:.2f}, release {report.release}."

@@ -90,6 +90,25 @@ def insert(database: Database, subject: Subject, consent: Consent, sheet: str | 
     insert_consent(database, subject.subject_id, consent)
 
 
+def rename(database: Database, subject: Subject) -> None:
+    """Change how a person is called."""
+    database.execute(
+        "UPDATE subjects SET name = ?, aliases = ? WHERE subject_id = ?",
+        subject.name, json.dumps(subject.aliases), subject.subject_id,
+    )  # fmt: skip
+
+
+def set_paused(database: Database, subject_id: str, paused: bool) -> None:
+    """Whether a person is looked for."""
+    database.execute("UPDATE subjects SET paused = ? WHERE subject_id = ?", int(paused), subject_id)
+
+
+def consents(database: Database, subject_id: str) -> list[Consent]:
+    """Every consent ever recorded for a person, oldest first."""
+    rows = database.execute("SELECT * FROM consent WHERE subject_id = ? ORDER BY rowid", subject_id)
+    return [Consent(row["by"], row["at"], row["purpose"], row["until"]) for row in rows]
+
+
 def insert_consent(database: Database, subject_id: str, consent: Consent) -> None:
     """Add a consent record; the newest one counts."""
     check_consent(consent)

@@ -154,6 +154,36 @@ class Store:
         self.sweep()
         return self.person(subject_id)
 
+    def rename(self, subject: Subject) -> Person:
+        """Call an enrolled person by another name and other aliases; what was learned stays.
+
+        Raises:
+            UsageError: nobody with this id, or somebody else answers to the name or an alias.
+        """
+        with self._database.transaction():
+            self.person(subject.subject_id)
+            others = [one for one in self.people() if one.subject.subject_id != subject.subject_id]
+            people.check_names_are_free(others, subject)
+            people.rename(self._database, subject)
+            self._changed()
+        return self.person(subject.subject_id)
+
+    def set_paused(self, subject_id: str, paused: bool) -> Person:
+        """Look for a person no longer, or again; nothing is deleted.
+
+        Raises:
+            UsageError: nobody with this id.
+        """
+        with self._database.transaction():
+            self.person(subject_id)
+            people.set_paused(self._database, subject_id, paused)
+            self._changed()
+        return self.person(subject_id)
+
+    def consents(self, subject_id: str) -> list[Consent]:
+        """Every consent ever recorded for a person, oldest first."""
+        return people.consents(self._database, subject_id)
+
     def forget(self, subject_id: str) -> None:
         """Delete a person: rows, adapter files, contact sheet, and all evidence pictures.
 

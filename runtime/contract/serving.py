@@ -77,7 +77,7 @@ class PeopleNearest:
 
 @dataclass(frozen=True, slots=True)
 class EnrolRequest:
-    """Make an adapter from one clip.
+    """Make an adapter from one clip, or from several of the same person.
 
     Attributes:
         subject_id: whom the clip shows.
@@ -87,6 +87,7 @@ class EnrolRequest:
         sheet_path: where the contact sheet (JPEG) of the people found is written, also when enrolment is
             refused because several people are in the clip; None: no sheet.
         release: number of the new adapter, from 1.
+        more: further video files of this person; who it is in them is told by the first.
     """
 
     subject_id: str
@@ -95,23 +96,25 @@ class EnrolRequest:
     adapter_path: Path
     sheet_path: Path | None
     release: int
+    more: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class EnrolReport:
-    """What came out of one clip.
+    """What came out of the clips.
 
     Attributes:
         subject_id, release: as requested.
         source: what the embeddings were made from: `head` (rendered world) or `face` (real footage).
-        frames_used: frames of the clip that were looked at.
+        frames_used: frames of the clips that show the person.
         heads_found, faces_found: detections of the enrolled person in them.
         views: embeddings kept in the adapter.
-        people: different people in the clip.
+        people: different people in the first clip.
         quality: mean quality of the kept views, 0..1.
         adapter_path, sheet_path: what was written; `sheet_path` is None when none was.
         hints: what the clip lacks, in words for the user ("no view from the left").
         nearest: the most similar subject among the installed ones, other than this one; None: nobody else.
+        clips: how many clips were learned from.
     """
 
     subject_id: str
@@ -127,6 +130,7 @@ class EnrolReport:
     sheet_path: Path | None = None
     hints: tuple[str, ...] = ()
     nearest: PeopleNearest | None = None
+    clips: int = 1
 
 
 class Session(Protocol):
@@ -172,7 +176,8 @@ class Session(Protocol):
         """One instant adapter from one clip; it is written, not installed.
 
         Raises:
-            ContentError: nobody, or several people and no `which`, or too poor a view.
+            ContentError: nobody, or several people and no `which`, or too poor a view; a further clip that
+                does not show the person of the first, or does not tell which of several it is.
         """
         ...
 

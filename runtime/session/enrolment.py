@@ -1,9 +1,10 @@
-"""One clip to one adapter: find the person, choose views, one forward pass. Knows no vault and no names."""
+"""Clips to one adapter: find the person, choose views, one forward pass. Knows no vault and no names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,12 @@ from runtime.contract.clip import Clip
 from runtime.contract.errors import ContentError, UsageError
 from runtime.contract.serving import EnrolReport, EnrolRequest, PeopleNearest
 from runtime.people.cluster import spread_views
+from runtime.people.faces import face_distance
 from runtime.people.tokens import person_tokens
 from runtime.people.views import PersonView
 from runtime.session.evidence import write_jpeg
 from runtime.session.models import Models
-from runtime.session.observe import Observer
+from runtime.session.observe import Observation, Observer
 from runtime.session.sheet import contact_sheet
 from runtime.video import MAX_CLIP_S, read_video
 
@@ -36,7 +38,23 @@ _ALIKE = {"head": (0.85, 0.54), "face": (0.959, 0.938)}
 Heads: the same person in another rendered clip reaches 0.85 in the median, and 99 % of other people stay
 below 0.54. Faces: distances 0.42 and 0.52, see `face_calibration`.
 """
+_SAME_BELOW = {"head": 0.5, "face": 0.54}
+"""Distances below which a person in another clip, of another day, is the same one.
+
+Heads: other people of a clip start at 0.43 for the most alike 1 %, most are at 1. Faces: 95 % of the same
+people in another session, see `face_calibration`.
+"""
+_CLEARLY = {"head": 0.15, "face": 0.08}
+"""How much farther the next person in that clip must be."""
 _AGAIN = "Record 5 to 20 seconds of this person alone, facing the camera and turning slowly, in good light."
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One clip's share: the views of the person in it."""
+
+    clip: Clip
+    views: list[PersonView]
 
 
 def enrol_from(
@@ -47,26 +65,26 @@ def enrol_from(
     Args:
         others: adapters that are installed for other subjects.
     """
-    spec = models.manifest.pixels
-    video = read_video(request.path, fps=spec.window_fps, max_s=MAX_CLIP_S)
-    seen = observer.observe(video.clip, looks=_LOOKS, per_track=_FACES_PER_PERSON, check=lambda: None)
+    clip, seen = _watch(models, observer, request.path)
     people = _people(seen.views, models.manifest.calibration.min_quality)
     if request.sheet_path is not None and people:
-        write_jpeg(request.sheet_path, contact_sheet(video.clip.frames, people, video.clip.fps))
+        write_jpeg(request.sheet_path, contact_sheet(clip.frames, people, clip.fps))
     mine = _pick(people, request, seen.source, bool(seen.views))
-    kept = spread_views(_good(mine), KEPT_VIEWS)
-    adapter = _adapter(models, request, video.clip, mine, kept, seen.source)
+    parts = [_Part(clip, mine)]
+    parts += [_further(models, observer, path, request.path, mine, seen.source) for path in request.more]
+    views = [view for part in parts for view in part.views]
+    kept = spread_views(_good(views), KEPT_VIEWS)
+    adapter = _adapter(models, request, parts, kept, seen.source)
     write_adapter(request.adapter_path, adapter)
     nearest = _nearest(adapter, others, seen.source)
     quality = float(np.mean([view.quality for view in kept]))
-    found = len(mine)
     return EnrolReport(
         subject_id=request.subject_id,
         release=request.release,
         source=seen.source,
-        frames_used=len({view.frame for view in mine}),
-        heads_found=found if seen.source == "head" else 0,
-        faces_found=found if seen.source == "face" else 0,
+        frames_used=sum(len({view.frame for view in part.views}) for part in parts),
+        heads_found=len(views) if seen.source == "head" else 0,
+        faces_found=len(views) if seen.source == "face" else 0,
         views=len(kept),
         people=len(people),
         quality=round(quality, 3),
@@ -74,7 +92,47 @@ def enrol_from(
         nearest=nearest,
         adapter_path=request.adapter_path,
         sheet_path=request.sheet_path,
+        clips=len(parts),
     )
+
+
+def _watch(models: Models, observer: Observer, path: Path) -> tuple[Clip, Observation]:
+    video = read_video(path, fps=models.manifest.pixels.window_fps, max_s=MAX_CLIP_S)
+    return video.clip, observer.observe(
+        video.clip, looks=_LOOKS, per_track=_FACES_PER_PERSON, check=lambda: None
+    )
+
+
+def _further(
+    models: Models, observer: Observer, path: Path, first: Path, known: Sequence[PersonView],
+    source: PersonSource,
+) -> _Part:  # fmt: skip
+    """The person of the first clip in another one; nobody else's views are ever mixed in."""
+    clip, seen = _watch(models, observer, path)
+    if seen.source != source:
+        raise ContentError(
+            f"{path.name} is another kind of footage than {first.name}.", "Enrol from one kind alone."
+        )
+    people = _people(seen.views, models.manifest.calibration.min_quality)
+    apart = sorted((_apart(known, views, source), number) for number, views in enumerate(people))
+    if not apart or apart[0][0] > _SAME_BELOW[source]:
+        raise ContentError(f"nobody in {path.name} looks like the person of {first.name}.", _AGAIN)
+    if len(apart) > 1 and apart[1][0] < apart[0][0] + _CLEARLY[source]:
+        raise ContentError(
+            f"two people in {path.name} look like the person of {first.name}.", "Leave this clip out."
+        )
+    return _Part(clip, people[apart[0][1]])
+
+
+def _apart(one: Sequence[PersonView], other: Sequence[PersonView], source: PersonSource) -> float:
+    """Distance of two people's mean views: of heads 1 - cosine, of faces as dlib measures it."""
+    a, b = (_unit_mean(views)[None] for views in (one, other))
+    return float(face_distance(a, b)[0, 0]) if source == "face" else float(1.0 - a[0] @ b[0])
+
+
+def _unit_mean(views: Sequence[PersonView]) -> Floats:
+    mean = np.mean([view.embedding for view in views], axis=0)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), dtype=np.float32)
 
 
 def _people(views: Sequence[PersonView], min_quality: float) -> list[list[PersonView]]:
@@ -117,13 +175,12 @@ def _good(views: Sequence[PersonView]) -> list[PersonView]:
 def _adapter(
     models: Models,
     request: EnrolRequest,
-    clip: Clip,
-    mine: Sequence[PersonView],
+    parts: Sequence[_Part],
     kept: Sequence[PersonView],
     source: PersonSource,
 ) -> Adapter:
     shapes = models.manifest.shapes
-    tokens = _reference_tokens(models, clip, spread_views(mine, ENROL_TOKENS))
+    tokens = _reference_tokens(models, parts)
     learned = models.engines["enrol"].run(tokens)
     k, d, r = shapes["K"], shapes["D"], shapes["R"]
     arrays = {
@@ -138,19 +195,29 @@ def _adapter(
     return check_adapter(adapter, base=models.manifest.base, shapes=shapes)
 
 
-def _reference_tokens(models: Models, clip: Clip, views: Sequence[PersonView]) -> dict[str, Floats]:
-    """The person tokens of a whole clip: time counts from the start of the window that a view is in."""
+def _reference_tokens(models: Models, parts: Sequence[_Part]) -> dict[str, Floats]:
+    """Person tokens of whole clips, an even share of each: time counts from the start of a view's window."""
     spec, shapes = models.manifest.pixels, models.manifest.shapes
-    window_s = spec.window_frames / spec.window_fps
-    tokens = person_tokens(
-        [replace(view, track=0, t_s=view.t_s % window_s) for view in views],
-        frame_width=clip.frames.shape[2],
-        frame_height=clip.frames.shape[1],
-        spec=spec,
-        capacity=ENROL_TOKENS,
-        width=shapes["E"],
-    )
-    return {"person_embed": tokens.embed, "person_geom": tokens.geom, "person_valid": tokens.valid}
+    window_s, share = spec.window_frames / spec.window_fps, ENROL_TOKENS // len(parts)
+    inputs = {
+        "person_embed": np.zeros((ENROL_TOKENS, shapes["E"]), dtype=np.float32),
+        "person_geom": np.zeros((ENROL_TOKENS, shapes["G"]), dtype=np.float32),
+        "person_valid": np.zeros(ENROL_TOKENS, dtype=np.float32),
+    }
+    for number, part in enumerate(parts):
+        tokens = person_tokens(
+            [replace(view, track=0, t_s=view.t_s % window_s) for view in spread_views(part.views, share)],
+            frame_width=part.clip.frames.shape[2],
+            frame_height=part.clip.frames.shape[1],
+            spec=spec,
+            capacity=share,
+            width=shapes["E"],
+        )
+        rows = slice(number * share, (number + 1) * share)
+        inputs["person_embed"][rows] = tokens.embed
+        inputs["person_geom"][rows] = tokens.geom
+        inputs["person_valid"][rows] = tokens.valid
+    return inputs
 
 
 def _nearest(adapter: Adapter, others: Sequence[Adapter], source: PersonSource) -> PeopleNearest | None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,6 +104,16 @@ def test_a_person_is_learned_from_one_clip_with_consent_on_record(box: Box) -> N
     assert Path(data["contact_sheet"]).read_bytes().startswith(b"a contact sheet")
     assert box.runtime.subjects == {person.subject.subject_id: 1}  # usable at once
     assert list(box.home.incoming.iterdir()) == []
+
+
+def test_several_clips_are_handed_over_in_order(box: Box) -> None:
+    more = box.home.root / "other.mp4"
+    more.write_bytes(b"another film")
+    box.json(*box.add("Grandma", "--clip", str(more), "--which", "1"))
+    (request,) = box.runtime.enrolled
+    assert (request.path, request.more, request.which) == (box.clip, (more,), 1)
+    gone = box.json(*box.add("Ben", "--clip", "/nowhere.mp4"), code=2)["error"]
+    assert "/nowhere.mp4" in gone["message"]
 
 
 def test_the_name_never_reaches_a_file_name_or_the_enrolment(box: Box) -> None:
@@ -226,6 +237,78 @@ def test_forgetting_asks_first_and_then_leaves_nothing(box: Box) -> None:
     assert list(box.home.evidence.iterdir()) == []
     assert box.runtime.subjects == {}
     assert box.json("person", "forget", "Grandma", "--yes", code=2)
+
+
+def test_renaming_keeps_what_was_learned_and_is_usable_at_once(box: Box) -> None:
+    before = box.json(*box.add("Grandma", "--alias", "Oma", "--alias", "Nana"))
+    box.json(*box.add("Ben"))
+    data = box.json("person", "rename", "oma", "--to", "Ruth", "--alias", "Granny", "--drop-alias", "nana")
+    assert (data["name"], data["was"], data["aliases"]) == ("Ruth", "Grandma", ["Oma", "Granny"])
+    assert (data["subject_id"], data["release"]) == (before["subject_id"], 1)
+    assert box.json("person", "show", "granny")["name"] == "Ruth"
+    for words in (
+        ("--to", "ben"), ("--alias", "Ben"), ("--drop-alias", "Nana"), ("--to", " "), (),
+    ):  # fmt: skip
+        assert box.json("person", "rename", "Ruth", *words, code=2)["error"]["code"] == "usage"
+    assert box.json("person", "show", "Ruth")["aliases"] == ["Oma", "Granny"]
+    assert box.json("person", "rename", "Ruth", "--to", "Oma")["aliases"] == ["Granny"], "a name is no alias"
+
+
+def test_paused_person_is_not_looked_for_and_nothing_is_lost(box: Box) -> None:
+    subject_id = box.json(*box.add("Grandma"))["subject_id"]
+    for _ in range(2):
+        assert box.json("person", "pause", "grandma")["state"] == "paused"
+    assert box.runtime.subjects == {}
+    assert box.json("ask", "Is Grandma here?", "--clip", str(box.clip), code=2)["error"]["code"] == "usage"
+    assert box.json("person", "resume", "Grandma")["state"] == "active"
+    assert box.runtime.subjects == {subject_id: 1}
+    assert box.json("ask", "Is Grandma here?", "--clip", str(box.clip))["verdict"] == "yes"
+
+
+def test_exported_person_is_everything_stored_for_the_owners_eyes(box: Box, tmp_path: Path) -> None:
+    data = box.json(*box.add("Grandma", "--alias", "Oma"))
+    box.json(*box.add("Grandma", "--replace"))
+    out = tmp_path / "grandma.zip"
+    told = box.json("person", "export", "oma", "--out", str(out))
+    assert told["files"] == [
+        "person.json",
+        "release-2.safetensors",
+        "release-1.safetensors",
+        "contact-sheet.jpg",
+    ]
+    assert out.stat().st_mode & 0o777 == 0o600
+    with zipfile.ZipFile(out) as archive:
+        assert archive.namelist() == told["files"]
+        person = json.loads(archive.read("person.json"))
+        assert archive.read("release-1.safetensors") == b"adapter of " + data["subject_id"].encode()
+    assert (person["name"], person["aliases"]) == ("Grandma", ["Oma"])
+    assert [one["by"] for one in person["consents"]] == ["Ann", "Ann"]
+    assert str(box.home.root) not in json.dumps(person)
+    assert box.json("person", "export", "Grandma", "--out", str(out), code=2)["error"]["code"] == "usage"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_dry_run_of_forgetting_names_every_file_and_deletes_none(box: Box) -> None:
+    data = box.json(*box.add("Grandma"))
+    picture = box.home.evidence / "e.jpg"
+    picture.write_bytes(b"a picture")
+    told = box.json("person", "forget", "Grandma", "--dry-run")
+    (person,) = box.people()
+    adapter = person.adapter()
+    assert adapter is not None
+    assert set(told["files"]) == {str(adapter.path), str(person.sheet), str(picture)}
+    assert told["subject_id"] == data["subject_id"]
+    assert all(Path(path).is_file() for path in told["files"])
+
+
+def test_verified_forgetting_finds_nothing_left_and_says_so_when_it_does(box: Box) -> None:
+    box.json(*box.add("Grandma"))
+    assert box.json("person", "forget", "Grandma", "--yes", "--verify")["verified"] is True
+    subject_id = box.json(*box.add("Ben"))["subject_id"]
+    (box.home.root / "notes.txt").write_text(f"I copied {subject_id}", encoding="utf-8")
+    error = box.json("person", "forget", "Ben", "--yes", "--verify", code=5)["error"]
+    assert "notes.txt" in error["message"]
+    assert box.people() == []
 
 
 @pytest.mark.parametrize(

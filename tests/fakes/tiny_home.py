@@ -41,7 +41,9 @@ class TinyHome:
         frames = [frame(cells) for cells in people for _ in range(round(seconds * 4))]
         return write_clip(self.folder / f"clip{self.clips}.mkv", frames)
 
-    def enrol(self, name: str, path: Path | None = None, which: int | None = None) -> EnrolReport:
+    def enrol(
+        self, name: str, path: Path | None = None, which: int | None = None, more: tuple[Path, ...] = ()
+    ) -> EnrolReport:
         """An adapter file for one of the people, from a clip of that person alone if none is given."""
         clip = path or self.clip({9: COLOURS[name]}, {12: COLOURS[name]})
         return self.session.enrol(
@@ -52,6 +54,7 @@ class TinyHome:
                 adapter_path=self.adapter(name),
                 sheet_path=self.folder / f"{name}.jpg",
                 release=1,
+                more=more,
             )
         )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from runtime.contract.dialogue import Answer, Intent
+from runtime.contract.errors import ContentError
 from runtime.contract.serving import AdapterRef, ClipSource, EnrolReport, EnrolRequest
 from runtime.session import LocalSession
 from tests.fakes.tiny_bundle import make_bundle
@@ -66,6 +67,19 @@ def test_one_clip_of_a_real_face_is_enough_to_enrol(home: Home) -> None:
         assert (report.source, report.people) == ("face", 1), name
         assert report.views >= 6 and report.quality > 0.3, name
         assert report.sheet_path is not None and report.sheet_path.stat().st_size > 1000
+
+
+def test_two_real_clips_make_one_person_and_a_clip_of_somebody_else_is_refused(
+    home: Home, tmp_path: Path
+) -> None:
+    def request(*more: str) -> EnrolRequest:
+        paths = tuple(clip(name) for name in more)
+        return EnrolRequest(IDS["asl01"], clip("asl01_again"), None, tmp_path / "a", None, 2, paths)
+
+    report = home.session.enrol(request("asl01_help"))
+    assert (report.clips, report.people, report.source) == (2, 1, "face")
+    with pytest.raises(ContentError, match="nobody in asl03_walk"):
+        home.session.enrol(request("asl01_help", "asl03_walk"))
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -94,3 +94,29 @@ def test_enrolling_twice_gives_the_same_file(home: TinyHome) -> None:
     first = home.adapter("ann").read_bytes()
     home.enrol("ann", path=path)
     assert home.adapter("ann").read_bytes() == first
+
+
+def test_several_clips_make_one_person_and_every_clip_counts(home: TinyHome) -> None:
+    beside = home.clip({9: ANN, 20: BEN})
+    report = home.enrol("ann", more=(home.clip({30: ANN}), beside))
+    assert (report.clips, report.people, report.frames_used) == (3, 1, 16 + 8 + 8)
+    adapter, _ = read_adapter(
+        home.adapter("ann"),
+        base="b" * 64,
+        shapes={"Q": 16, "D": 192, "Dl": 192, "E": 128, "F": 128, "K": 4, "R": 4},
+    )
+    views = adapter.views("head")
+    assert float((views @ views.T).min()) > 0.9, "nobody else's views are mixed in"
+
+
+def test_further_clip_without_the_person_is_refused_by_name(home: TinyHome) -> None:
+    with pytest.raises(ContentError, match=r"nobody in clip2\.mkv looks like the person of clip1\.mkv"):
+        home.enrol("ann", path=home.clip({9: ANN}), more=(home.clip({9: BEN}),))
+    with pytest.raises(ContentError, match="nobody in clip4"):
+        home.enrol("ann", path=home.clip({9: ANN}), more=(home.clip({}),))
+    assert not home.adapter("ann").exists()
+
+
+def test_further_clip_with_two_who_could_be_it_is_refused(home: TinyHome) -> None:
+    with pytest.raises(ContentError, match="two people in clip2"):
+        home.enrol("ann", path=home.clip({9: ANN}), more=(home.clip({9: ANN, 22: (255, 4, 124)}),))
