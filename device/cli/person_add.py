@@ -108,6 +108,8 @@ def _text(person: Person, report: EnrolReport) -> str:
         f"{person.subject.name} is enrolled{others}: {found} {kind} in {report.frames_used} frames, "
         f"{report.views} views kept, quality {report.quality:.2f}, release {report.release}."
     ]
+    if report.seen_from:
+        lines.append(f"  seen: {', '.join(report.seen_from)}")
     if person.sheet is not None:
         lines.append(f"  contact sheet: {person.sheet}")
     return "\n".join(lines)

@@ -115,6 +115,8 @@ class EnrolReport:
         hints: what the clip lacks, in words for the user ("no view from the left").
         nearest: the most similar subject among the installed ones, other than this one; None: nobody else.
         clips: how many clips were learned from.
+        seen_from: of `front`, `left`, `right` (where the nose points to, in the picture) and `behind` those
+            that the kept views show; empty: this base does not tell.
     """
 
     subject_id: str
@@ -131,6 +133,7 @@ class EnrolReport:
     hints: tuple[str, ...] = ()
     nearest: PeopleNearest | None = None
     clips: int = 1
+    seen_from: tuple[str, ...] = ()
 
 
 class Session(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from runtime.contract.adapter import PersonSource
 from runtime.contract.pixels import Box
+
+_POSE, _TOLD = 3, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,17 @@ class PersonView:
     quality: float
     source: PersonSource
     signs: NDArray[np.float32] | None = None
+
+    @property
+    def yaw_deg(self) -> float | None:
+        """How far the head is turned, -180..180, positive to the picture's right; None: not told.
+
+        The last three signs are sine and cosine of the yaw, and the pitch; small ones tell nothing.
+        """
+        if self.signs is None or len(self.signs) < _POSE:
+            return None
+        sine, cosine = (float(value) for value in self.signs[-_POSE:-1])
+        return math.degrees(math.atan2(sine, cosine)) if math.hypot(sine, cosine) > _TOLD else None
 
 
 @dataclass(frozen=True, slots=True)

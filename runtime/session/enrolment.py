@@ -46,6 +46,8 @@ people in another session, see `face_calibration`.
 """
 _CLEARLY = {"head": 0.15, "face": 0.08}
 """How much farther the next person in that clip must be."""
+_SIDES = ("front", "left", "right", "behind")
+_FRONT_DEG, _BEHIND_DEG = 25.0, 100.0
 _AGAIN = "Record 5 to 20 seconds of this person alone, facing the camera and turning slowly, in good light."
 
 
@@ -89,6 +91,7 @@ def enrol_from(
         people=len(people),
         quality=round(quality, 3),
         hints=_hints(kept, quality, nearest, seen.source),
+        seen_from=seen_from(kept),
         nearest=nearest,
         adapter_path=request.adapter_path,
         sheet_path=request.sheet_path,
@@ -233,6 +236,20 @@ def _nearest(adapter: Adapter, others: Sequence[Adapter], source: PersonSource) 
     return best
 
 
+def seen_from(views: Sequence[PersonView]) -> tuple[str, ...]:
+    """The sides from which views show a head, in a fixed order; none where the base tells no pose."""
+    sides = {_side(view.yaw_deg) for view in views if view.yaw_deg is not None}
+    return tuple(side for side in _SIDES if side in sides)
+
+
+def _side(yaw_deg: float) -> str:
+    if abs(yaw_deg) <= _FRONT_DEG:
+        return "front"
+    if abs(yaw_deg) >= _BEHIND_DEG:
+        return "behind"
+    return "right" if yaw_deg > 0 else "left"
+
+
 def _hints(
     kept: Sequence[PersonView], quality: float, nearest: PeopleNearest | None, source: PersonSource
 ) -> tuple[str, ...]:
@@ -242,8 +259,17 @@ def _hints(
         hints.append(f"only {len(kept)} usable views: a longer clip would help.")
     if quality < _GOOD_QUALITY:
         hints.append(f"the {what} is small or blurred: come closer to the camera, or use more light.")
+    sides = seen_from(kept)
+    missing = [f"turned to the {side}" for side in ("left", "right") if side not in sides]
+    missing = [*([] if "front" in sides else ["from the front"]), *missing]
+    if sides and missing:
+        hints.append(f"no view {' or '.join(missing)}: three seconds more of that would help.")
     embeddings = np.stack([view.embedding for view in kept])
-    if len(kept) >= _FEW_VIEWS and float(1.0 - (embeddings @ embeddings.T).min()) < _SMALL_SPREAD[source]:
+    if (
+        not sides
+        and len(kept) >= _FEW_VIEWS
+        and float(1.0 - (embeddings @ embeddings.T).min()) < _SMALL_SPREAD[source]
+    ):
         hints.append("all views look alike: let the person turn to the left and to the right.")
     if nearest is not None:
         high, some = _ALIKE[source]

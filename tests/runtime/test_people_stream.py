@@ -100,6 +100,20 @@ def test_signs_are_of_the_body_below_the_corrected_head_with_the_heads_pose_behi
     assert (rows.mean() + 0.5) / SPEC.body_height == pytest.approx(above / (above + below), abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("pose", "yaw"),
+    [((0.0, 1.0, 0.3), 0.0), ((1.0, 0.0, 0.0), 90.0), ((0.0, -1.0, 0.0), 180.0), ((0.0, 0.1, 0.0), None)],
+)
+def test_yaw_is_read_from_the_pose_and_not_guessed_where_none_was_told(
+    pose: tuple[float, ...], yaw: float | None
+) -> None:
+    box, none = (0.0, 0.0, 8.0, 8.0), np.ones(1, np.float32)
+    signs = np.asarray((5.0, *pose), dtype=np.float32)
+    view = PersonView(0, 0.0, 0, box, box, none, 0.8, "head", signs)
+    assert view.yaw_deg == (None if yaw is None else pytest.approx(yaw))
+    assert replace(view, signs=None).yaw_deg is None
+
+
 def test_without_a_body_encoder_nothing_is_told() -> None:
     (view,) = head_views(picture(180, 120, 40)[None], [0.0], detected(180, 120, 40), SPEC, centroid)
     assert view.signs is None

@@ -64,3 +64,12 @@ def test_passing_glimpse_of_a_body_is_no_doubt(home: TinyHome) -> None:
     home.install("ann")
     glimpse = home.clip(*([{36: HEADLESS}] + [{}] * 11), seconds=0.25)
     assert home.ask(glimpse, "existence", "ann").verdict == "no"
+
+
+def test_enrolment_says_from_which_sides_a_head_was_seen_and_what_is_missing(home: TinyHome) -> None:
+    """In the tiny world the pose of a head is its colour: sine 1.0 and cosine 0.0 is a head turned right."""
+    report = home.enrol("ann")
+    assert report.seen_from == ("right",)
+    assert (
+        "no view from the front or turned to the left: three seconds more of that would help." in report.hints
+    )
