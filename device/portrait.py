@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from device.store.records import Consent, Person
+from runtime.atomic import write_atomic
 from runtime.contract.errors import StoreError, UsageError
 
 _KEPT = ("active", "previous", "trial")
@@ -38,14 +38,13 @@ def export_person(person: Person, facts: Mapping[str, Any], consents: list[Conse
     parts = {f"release-{one.release}.safetensors": one.path for one in person.adapters if one.state in _KEPT}
     if person.sheet is not None:
         parts[f"contact-sheet{person.sheet.suffix}"] = person.sheet
-    handle, temporary = tempfile.mkstemp(prefix=".person-", dir=out.parent)
+    packed = io.BytesIO()
     try:
-        with os.fdopen(handle, "wb") as stream, zipfile.ZipFile(stream, "w") as archive:
+        with zipfile.ZipFile(packed, "w") as archive:
             archive.writestr("person.json", json.dumps({**told, "consents": history}, indent=1) + "\n")
             for name, path in parts.items():
                 archive.write(path, name)
-        Path(temporary).replace(out)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise StoreError(f"cannot write {out}: {error.strerror}.", "Check the disk's free space.") from error
+        raise StoreError(f"cannot read the vault: {error.strerror}.", "Run `pvchat-edge doctor`.") from error
+    write_atomic(out, packed.getvalue())
     return ["person.json", *parts]

@@ -95,9 +95,3 @@ def bridge_inputs(
         delta_a=delta_a,
         delta_b=delta_b,
     )
-
-
-def mean_template(views: Sequence[PersonView]) -> Floats:
-    """Unit mean (E,) of the embeddings of views."""
-    mean = np.mean([view.embedding for view in views], axis=0)
-    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), dtype=np.float32)

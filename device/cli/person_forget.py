@@ -35,9 +35,8 @@ def run(args: argparse.Namespace, out: Output) -> int:
     with Store.open(home) as store:
         person = find_person(store, args.name)
         subject = person.subject
-        doomed = files_of(home, person)
         if args.dry_run:
-            out.result(*_would(subject, doomed))
+            out.result(*_would(subject, files_of(home, person)))
             return 0
         if not args.yes:
             _confirm(subject.name)

@@ -5,26 +5,11 @@ from __future__ import annotations
 import argparse
 
 from device.cli.output import Output
-from device.cli.person_list import as_json
-from device.daemon_client import announce
-from device.household import find_person
-from device.paths import Home
-from device.store.store import Store
+from device.cli.person_pause import arguments, set_paused
 
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Who."""
-    parser.add_argument("name", metavar="NAME", help="name or alias")
+__all__ = ["arguments", "run"]
 
 
 def run(args: argparse.Namespace, out: Output) -> int:
     """Twice is fine."""
-    home = Home.from_environment()
-    with Store.open(home) as store:
-        subject_id = find_person(store, args.name).subject.subject_id
-        person = store.set_paused(subject_id, False)
-        problems = announce(home, store.active_adapters())
-    for line in problems:
-        out.hint(line)
-    out.result(as_json(person), f"{person.subject.name} is looked for again.")
-    return 0
+    return set_paused(args.name, False, "is looked for again.", out)

@@ -72,5 +72,11 @@ def spread_views(views: Sequence[PersonView], count: int) -> list[PersonView]:
     return chosen
 
 
+def mean_template(views: Sequence[PersonView]) -> NDArray[np.float32]:
+    """Unit mean (E,) of the embeddings of views."""
+    mean = np.mean([view.embedding for view in views], axis=0)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), dtype=np.float32)
+
+
 def _embeddings(views: Sequence[PersonView]) -> NDArray[np.float32]:
     return np.stack([view.embedding for view in views])

@@ -14,7 +14,7 @@ from runtime.contract.adapter import Adapter, PersonSource, check_adapter
 from runtime.contract.clip import Clip
 from runtime.contract.errors import ContentError, UsageError
 from runtime.contract.serving import EnrolReport, EnrolRequest, PeopleNearest
-from runtime.people.cluster import spread_views
+from runtime.people.cluster import mean_template, spread_views
 from runtime.people.faces import face_distance
 from runtime.people.tokens import person_tokens
 from runtime.people.views import PersonView
@@ -129,13 +129,8 @@ def _further(
 
 def _apart(one: Sequence[PersonView], other: Sequence[PersonView], source: PersonSource) -> float:
     """Distance of two people's mean views: of heads 1 - cosine, of faces as dlib measures it."""
-    a, b = (_unit_mean(views)[None] for views in (one, other))
+    a, b = (mean_template(views)[None] for views in (one, other))
     return float(face_distance(a, b)[0, 0]) if source == "face" else float(1.0 - a[0] @ b[0])
-
-
-def _unit_mean(views: Sequence[PersonView]) -> Floats:
-    mean = np.mean([view.embedding for view in views], axis=0)
-    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), dtype=np.float32)
 
 
 def _people(views: Sequence[PersonView], min_quality: float) -> list[list[PersonView]]:

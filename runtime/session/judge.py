@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from runtime.contract.adapter import Adapter
 from runtime.contract.errors import BundleError
 from runtime.engines.base import Array
+from runtime.people.cluster import mean_template
 from runtime.people.faces import face_distance
 from runtime.people.views import PersonView
 from runtime.session.models import BRIDGE, FACE, Models
@@ -164,8 +165,7 @@ def _face_claims(models: Models, observation: Observation, adapters: Sequence[Ad
     for person in sorted({view.track for view in observation.views}):
         views = sorted((v for v in observation.views if v.track == person), key=lambda v: -v.quality)
         best = views[:_BEST_VIEWS]
-        mean = np.stack([view.embedding for view in best]).mean(axis=0, keepdims=True)
-        mean /= max(float(np.linalg.norm(mean)), 1e-6)
+        mean = mean_template(best)[None]
         for adapter in adapters:
             known = adapter.views("face")
             template = adapter.template("face")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from runtime.contract.clip import window_starts
 from runtime.contract.pixels import PixelSpec
-from runtime.people.cluster import spread_views
+from runtime.people.cluster import mean_template, spread_views
 from runtime.people.views import views_within
 from train.base.config import WorldConfig
 from train.base.world_data import cast_of, sample_people
@@ -27,7 +27,6 @@ from train.windows import (
     EncodedWindow,
     bridge_inputs,
     look,
-    mean_template,
     pack,
 )
 from train.world.scene import render_frames

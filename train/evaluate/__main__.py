@@ -78,7 +78,8 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
             raise UsageError("--seeds wants numbers from 0 on, such as 1,2,3.")
         seeds = []
         for number in args.seeds:
-            folder = args.work / f"seed-{number}-{config.households}x{config.strangers}"
+            sizes = "".join(str(size) for size in config.sizes)
+            folder = args.work / f"seed-{number}-{config.households}x{sizes}-{config.strangers}"
             render_seed(folder, number, config, bar(f"render {number}"))
             seeds.append(_score(args, config, number, folder))
     about = {

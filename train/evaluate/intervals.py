@@ -12,7 +12,7 @@ MIN_SEEDS = 3
 
 def mean_figures(runs: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
     """Mean of each figure; None where some seed has none."""
-    return {name: _mean([run.get(name) for run in runs]) for name in runs[0]}
+    return {name: mean_of_known([run.get(name) for run in runs]) for name in runs[0]}
 
 
 def half_widths(runs: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
@@ -30,6 +30,7 @@ def half_width(values: Sequence[float | None]) -> float | None:
     return _T_975.get(len(known) - 1, 1.96) * deviation / math.sqrt(len(known))
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def mean_of_known(values: Sequence[float | None]) -> float | None:
+    """The mean; None without values, or where one of them is not known."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known and len(known) == len(values) else None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from train.evaluate.intervals import mean_of_known
 from train.evaluate.trials import Presence
 from train.rates import cllr, min_cllr, missed_at_false
 
@@ -43,7 +44,7 @@ def presence_figures(trials: Sequence[Presence], events_per_camera_day: int) -> 
         "overclaim_hidden": share((one for one in open_ones if one.hidden), lambda one: one.verdict in _SURE),
         "wrong_name": _wrong_name(trials),
     }
-    figures["acc"] = _mean(figures["acc_present"], figures["acc_absent"])
+    figures["acc"] = mean_of_known([figures["acc_present"], figures["acc_absent"]])
     for case in ("lookalike", "stranger", "member", "empty"):
         of_case = [one for one in absent if one.case == case]
         figures[f"acc_{case}"] = share(of_case, lambda one: one.verdict == "no")
@@ -111,8 +112,3 @@ def share(trials: Iterable[Presence], right: Callable[[Presence], bool]) -> floa
     """Share of trials of which this holds; None without trials."""
     values = [right(one) for one in trials]
     return sum(values) / len(values) if values else None
-
-
-def _mean(*values: float | None) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if len(known) == len(values) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -70,7 +71,8 @@ def result_line(seeds: Sequence[Seed], events_per_camera_day: int, about: Mappin
         }
         line[f"{name}_95"] = {k: v for k, v in half_widths(runs).items() if v is not None}
         line[f"{name}_counts"] = dict(sum((Counter(counts_of(one)) for one in known), Counter()))
-        line[f"{name}_s"] = _median([second for one in known for second in one.enrol_s])
+        seconds = [second for one in known for second in one.enrol_s]
+        line[f"{name}_s"] = statistics.median_high(seconds) if seconds else None
     line["bleu_signature"] = bleu_figures(seeds[0].answers.descriptions)[1]
     line["not_available"] = NOT_AVAILABLE
     known_line: Line = rounded(line)
@@ -89,7 +91,3 @@ def rounded(value: Any) -> Any:
 def _averaged(runs: Sequence[Mapping[str, float] | None]) -> Figures | None:
     known = [run for run in runs if run is not None]
     return mean_figures(known) if len(known) == len(runs) and known else None
-
-
-def _median(values: Sequence[float]) -> float | None:
-    return sorted(values)[len(values) // 2] if values else None
