@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from runtime.contract.adapter import Adapter
 from runtime.contract.errors import ContentError
 from runtime.contract.pixels import PixelSpec, to_vision_input
+from runtime.people.cluster import mean_template
 from runtime.people.views import PersonTokens
 from train.augment.bank_facts import Fact, facts_from_script
 from train.household.config import HouseholdConfig
 from train.model.pvchat import PVChat
 from train.subject.footage import head_template, pieces, shows
-from train.windows import REFERENCE_TOKENS, EncodedWindow, encode_window, look, mean_template, pack
+from train.windows import REFERENCE_TOKENS, EncodedWindow, encode_window, look, pack
 from train.world.household import identity_at
 from train.world.sample import sample_script
 from train.world.scene import render_frames
