@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from train.evaluate.ask import Answers
+from train.evaluate.answers import Answers
 from train.evaluate.descriptions import NOT_AVAILABLE, bleu_figures, description_figures
 from train.evaluate.intervals import half_width, half_widths
 from train.evaluate.presence import oracle_figures, presence_figures

@@ -18,6 +18,7 @@ from train.evaluate.ask import ask_all, ask_trained
 from train.evaluate.baseline import crop_knn
 from train.evaluate.config import EvaluateConfig
 from train.evaluate.folder import read_households
+from train.evaluate.kept import answers_key
 from train.evaluate.render import render_seed
 from train.evaluate.report import draw, split_table, table
 from train.evaluate.score import Seed, result_line
@@ -72,7 +73,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     bundle = Bundle.open(args.bundle.absolute())
     bundle.verify()
     if args.world is not None:
-        seeds = [_score(args, config, None, args.world)]
+        seeds = [_score(args, config, bundle, None, args.world)]
     else:
         if not args.seeds or min(args.seeds) < 0:
             raise UsageError("--seeds wants numbers from 0 on, such as 1,2,3.")
@@ -81,7 +82,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
             sizes = "".join(str(size) for size in config.sizes)
             folder = args.work / f"seed-{number}-{config.households}x{sizes}-{config.strangers}"
             render_seed(folder, number, config, bar(f"render {number}"))
-            seeds.append(_score(args, config, number, folder))
+            seeds.append(_score(args, config, bundle, number, folder))
     about = {
         "world": "rendered" if args.world is None else str(args.world),
         "config": dataclasses.asdict(config),
@@ -98,18 +99,23 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     return line
 
 
-def _score(args: argparse.Namespace, config: EvaluateConfig, number: int | None, folder: Path) -> Seed:
+def _score(
+    args: argparse.Namespace, config: EvaluateConfig, bundle: Bundle, number: int | None, folder: Path
+) -> Seed:
     homes = read_households(folder)
     label = "" if number is None else f" {number}"
     name = folder.name or "world"
     work = args.work / "answers" / name
-    answers = ask_all(args.bundle, homes, work, boxes=config.processes, progress=bar(f"ask{label}"))
+    key = answers_key(bundle.bundle_id)
+    answers = ask_all(args.bundle, homes, work, key=key, boxes=config.processes, progress=bar(f"ask{label}"))
     _keep(work.with_suffix(".jsonl"), answers)
     trained = None
     if config.trained:
         chosen = homes[:: max(1, len(homes) // config.trained)][: config.trained]
+        seconds = config.trained_seconds
+        key = answers_key(bundle.bundle_id, f"{seconds:g}")
         trained = ask_trained(
-            args.bundle, chosen, work, seconds=config.trained_seconds, progress=bar(f"train{label}")
+            args.bundle, chosen, work, key=key, seconds=seconds, progress=bar(f"train{label}")
         )
         _keep(args.work / "answers" / f"{name}-trained.jsonl", trained)
     members = sum(len(home.members) for home in homes)

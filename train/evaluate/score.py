@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from train.evaluate.ask import Answers
+from train.evaluate.answers import Answers
 from train.evaluate.descriptions import NOT_AVAILABLE, bleu_figures, description_figures
 from train.evaluate.intervals import half_widths, mean_figures
 from train.evaluate.presence import Figures, oracle_figures, presence_figures
