@@ -243,27 +243,40 @@ def _described(
     names: Mapping[str, str],
     check: Callable[[], None],
 ) -> Spoken:
-    """What the language model says of one subject, in the window that shows it best."""
+    """What the language model says of one subject, in the window that shows it best.
+
+    The prompt holds the subjects enrolled beside it, too, present or not: who is in it tells nothing of who
+    is there, and questions about any of them share one prefix. Only the one asked about may be spoken of.
+    """
     language, claim = looked.models.language, judgement.claim
     if not isinstance(language, LanguageModel) or claim is None:
         return Spoken("", 0.0)
     check()
-    one = next(one for one in looked.installed if one.adapter.subject_id == judgement.said.subject_id)
+    subject_id = judgement.said.subject_id
+    group, asked = _described_together(looked, subject_id)
     window = looked.observation.windows[claim.window]
-    rows = rows_of(looked.models, window, one.adapter)
-    blocks = {
-        BlockPiece("video"): rows.base,
-        BlockPiece("token", 0): one.adapter.arrays["token"][None],
-        BlockPiece("soft", 0): one.adapter.arrays["soft_tokens"],
-        BlockPiece("rows", 0): rows.subject,
-    }
+    rows = rows_of(looked.models, window, [one.adapter for one in group])
+    blocks = {BlockPiece("video"): rows.base}
+    for slot, one in enumerate(group):
+        blocks[BlockPiece("token", slot)] = one.adapter.arrays["token"][None]
+        blocks[BlockPiece("soft", slot)] = one.adapter.arrays["soft_tokens"]
+        blocks[BlockPiece("rows", slot)] = rows.subjects[slot]
     spoken = language.generate(
-        (window.key, one.adapter.subject_id, one.sha256, TEMPLATE_VERSION),
-        build_prompt(1, canonical_question(intent.kind, [0])),
+        (window.key, tuple((one.adapter.subject_id, one.sha256) for one in group), TEMPLATE_VERSION),
+        build_prompt(len(group), canonical_question(intent.kind, [asked])),
         blocks,
-        slots=[0],
+        slots=[asked],
         max_tokens=_MAX_TOKENS,
         check=check,
     )
-    text = with_names(spoken.text, {0: words.named([one.adapter.subject_id], names)})
+    text = with_names(spoken.text, {asked: words.named([subject_id], names)})
     return Spoken(text, spoken.confidence)
+
+
+def _described_together(looked: Looked, subject_id: str) -> tuple[list[Installed], int]:
+    """Whose prompt this is: enrolled subjects side by side, and the slot of the one asked about."""
+    able = [one for one in looked.installed if len(one.adapter.views(looked.observation.source))]
+    number = next(index for index, one in enumerate(able) if one.adapter.subject_id == subject_id)
+    size = looked.models.manifest.calibration.described_with
+    first = number - number % size
+    return able[first : first + size], number - first

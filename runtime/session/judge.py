@@ -54,14 +54,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class BridgeRows:
-    """What the bridge gives the language model for one window and one subject.
+    """What the bridge gives the language model for one window and some subjects.
 
     Attributes:
-        base: float32 (Q, D); subject: float32 (Q, D).
+        base: float32 (Q, D); subjects: float32 (S, Q, D), in the order of the adapters.
     """
 
     base: Floats
-    subject: Floats
+    subjects: Floats
 
 
 def claims_of(
@@ -86,10 +86,10 @@ def claims_of(
     return claims
 
 
-def rows_of(models: Models, window: Window, adapter: Adapter) -> BridgeRows:
-    """The bridge's rows for the language model, about one subject alone."""
-    outputs = run_bridge(models, window, [adapter])
-    return BridgeRows(outputs["base_rows"], outputs["subject_rows"][0])
+def rows_of(models: Models, window: Window, adapters: Sequence[Adapter]) -> BridgeRows:
+    """The bridge's rows for the language model, about 1 to 8 subjects."""
+    outputs = run_bridge(models, window, adapters)
+    return BridgeRows(outputs["base_rows"], outputs["subject_rows"][: len(adapters)])
 
 
 def run_bridge(models: Models, window: Window, adapters: Sequence[Adapter]) -> dict[str, Array]:

@@ -72,6 +72,7 @@ def make_bundle(
     with_language: bool = True,
     with_bodies: bool = False,
     descriptions: Mapping[str, float] | None = None,
+    described_with: int = 1,
 ) -> Bundle:
     """Write a bundle into `root` and open it.
 
@@ -79,7 +80,7 @@ def make_bundle(
         domain_limit: below 0 nothing is the trained domain: only faces count.
         leak: the bridge mixes subjects, which the canary must notice.
         with_bodies: a body engine, trunks and poses, as bundles have since they read bodies.
-        descriptions: as in `Calibration`; None: action and appearance at 0.5.
+        descriptions, described_with: as in `Calibration`; None: action and appearance at 0.5.
     """
     files: dict[str, tuple[bytes, str]] = {
         "vision/vision.onnx": (graphs.vision(trunks=with_bodies), "vision"),
@@ -117,6 +118,7 @@ def make_bundle(
         sources={"bridge": SourceCalibration(scale=1.0, bias=0.0, provenance="tiny graphs")},
         domain_limit=domain_limit,
         descriptions={"action": 0.5, "appearance": 0.5} if descriptions is None else descriptions,
+        described_with=described_with,
     )
     return write_bundle(root, files, specs, rules, shapes)
 
@@ -151,7 +153,9 @@ def embedding_table() -> NDArray[np.float32]:
 
 
 def language_graph() -> bytes:
-    """After the question it says `<p1> is here .`, or `somebody is here .` where `<p1>` may not be said.
+    """After the question it says `<p1> is here .`, else `<p2> is here .`, else `somebody is here .`.
+
+    The first that may be said.
 
     It says yes the louder, the more the subject's rows (the unit vectors that no token uses) sum to.
     """
@@ -159,8 +163,10 @@ def language_graph() -> bytes:
     following = np.zeros((graphs.D, len(VOCABULARY)), dtype=np.float32)
     for before, after, weight in (
         ("[/INST]", "<p1>", 9.0),
+        ("[/INST]", "<p2>", 8.0),
         ("[/INST]", "somebody", 5.0),
         ("<p1>", "is", 9.0),
+        ("<p2>", "is", 9.0),
         ("somebody", "is", 9.0),
         ("is", "here", 9.0),
         ("here", ".", 9.0),

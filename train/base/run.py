@@ -189,15 +189,22 @@ def _assemble(config: BaseConfig, work: Path) -> None:
     )  # fmt: skip
     inner = BridgeStage(model.bridge, model.enrol, maker, batch=1, subjects=1, seed=config.seed)
     stage = LanguageStage(inner, model.language, tokenizer, batch=1, seed=config.seed)
-    answers = collect_answers(
-        stage, maker, windows=_ANSWER_WINDOWS, seed=config.seed,
-        recognised=lambda score, quality: (
-            calibration.verdict(calibration.probability(source.llr(score, quality))) == "yes"
-        ),
-    )  # fmt: skip
-    least, figures = weigh_answers(answers)
-    _write(out / CALIBRATION, calibration_to_json(replace(calibration, descriptions=least)))
-    _note(work, "language", figures)
+    weighed = {
+        subjects: weigh_answers(
+            collect_answers(
+                stage, maker, windows=_ANSWER_WINDOWS, seed=config.seed, subjects=subjects,
+                recognised=lambda score, quality: (
+                    calibration.verdict(calibration.probability(source.llr(score, quality))) == "yes"
+                ),
+            )
+        )
+        for subjects in sorted({1, config.described_with})
+    }  # fmt: skip
+    least, figures = weighed[config.described_with]
+    alone = {f"{name}_alone": value for name, value in weighed[1][1].items()}
+    calibration = replace(calibration, descriptions=least, described_with=config.described_with)
+    _write(out / CALIBRATION, calibration_to_json(calibration))
+    _note(work, "language", {**alone, **figures})
     notes = {name: json.loads((work / "metrics" / f"{name}.json").read_text()) for name in _NOTED}
     _write(out / "evaluation.json", notes)
     command = "python -m train.base configs/train/tiny.toml"
