@@ -7,9 +7,11 @@ run's figures are kept beside it, so a second call goes on where the first one s
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +118,7 @@ def _ground(config: BaseConfig, work: Path) -> Ground:
 
 def _kept(ground: Ground, variant: BridgeVariant, seed: int, args: argparse.Namespace) -> dict[str, float]:
     return _once(
-        args, f"{variant.label}-{variant.queries}", seed,
+        args, variant, seed,
         lambda report: run_variant(ground, variant, seed, args.steps, report),
     )  # fmt: skip
 
@@ -126,7 +128,7 @@ def _described(
 ) -> dict[str, float]:
     bridge = args.work / "bridge.safetensors"
     return _once(
-        args, f"{variant.label}-{variant.soft}", seed,
+        args, variant, seed,
         lambda report: run_describer(ground, variant, bridge, seed, args.steps, report),
     )  # fmt: skip
 
@@ -146,14 +148,14 @@ def _data(args: argparse.Namespace, seed: int) -> dict[str, dict[str, float]]:
 
 
 def _once(
-    args: argparse.Namespace, label: str, seed: int,
+    args: argparse.Namespace, variant: BridgeVariant | LanguageVariant, seed: int,
     run: Callable[[Callable[[int, int], None]], dict[str, float]],
 ) -> dict[str, float]:  # fmt: skip
-    """The figures of a run: those kept from an earlier call, or new ones."""
-    name = "".join(letter if letter.isalnum() else "-" for letter in label)
-    path = args.out / f"{name}-seed{seed}-{args.steps}.json"
+    """The figures of a run: those kept from an earlier call, or new ones. The same run serves two tables."""
+    what = hashlib.sha256(repr(replace(variant, label="")).encode()).hexdigest()[:12]
+    path = args.out / f"{type(variant).__name__}-{what}-seed{seed}-{args.steps}.json"
     if not path.exists():
-        path.write_text(json.dumps(run(bar(f"{label[:14]} {seed}"))) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(run(bar(f"{variant.label[:14]} {seed}"))) + "\n", encoding="utf-8")
     kept: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
     return kept
 
