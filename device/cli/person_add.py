@@ -108,8 +108,11 @@ def _text(person: Person, report: EnrolReport) -> str:
         f"{person.subject.name} is enrolled{others}: {found} {kind} in {report.frames_used} frames, "
         f"{report.views} views kept, quality {report.quality:.2f}, release {report.release}."
     ]
-    if report.seen_from:
-        lines.append(f"  seen: {', '.join(report.seen_from)}")
+    seen = [f"from {', '.join(report.seen_from)}"] if report.seen_from else []
+    if report.light:
+        seen.append(f"light {report.light}")
+    if seen:
+        lines.append(f"  seen {'; '.join(seen)}")
     if person.sheet is not None:
         lines.append(f"  contact sheet: {person.sheet}")
     return "\n".join(lines)

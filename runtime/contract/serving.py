@@ -117,6 +117,8 @@ class EnrolReport:
         clips: how many clips were learned from.
         seen_from: of `front`, `left`, `right` (where the nose points to, in the picture) and `behind` those
             that the kept views show; empty: this base does not tell.
+        light: on the person's head: `good`, `dark`, `backlit`, `glaring` or `colourless` (infrared); empty:
+            the runtime is older and does not tell.
     """
 
     subject_id: str
@@ -134,6 +136,7 @@ class EnrolReport:
     nearest: PeopleNearest | None = None
     clips: int = 1
     seen_from: tuple[str, ...] = ()
+    light: str = ""
 
 
 class Session(Protocol):

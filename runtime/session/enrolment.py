@@ -18,7 +18,9 @@ from runtime.people.cluster import mean_template, spread_views
 from runtime.people.faces import face_distance
 from runtime.people.tokens import person_tokens
 from runtime.people.views import PersonView
+from runtime.session.advice import hints, seen_from
 from runtime.session.evidence import write_jpeg
+from runtime.session.light import light_of
 from runtime.session.models import Models
 from runtime.session.observe import Observation, Observer
 from runtime.session.sheet import contact_sheet
@@ -29,15 +31,6 @@ ENROL_TOKENS = 64
 KEPT_VIEWS = 16
 _LOOKS, _FACES_PER_PERSON = 24, 16
 _SURE_PERSON_VIEWS = 4
-_FEW_VIEWS = 6
-_GOOD_QUALITY = 0.5
-_SMALL_SPREAD = {"head": 0.06, "face": 0.008}
-_ALIKE = {"head": (0.85, 0.54), "face": (0.959, 0.938)}
-"""Cosines of templates from which somebody enrolled is called very alike, and alike.
-
-Heads: the same person in another rendered clip reaches 0.85 in the median, and 99 % of other people stay
-below 0.54. Faces: distances 0.42 and 0.52, see `face_calibration`.
-"""
 _SAME_BELOW = {"head": 0.5, "face": 0.54}
 """Distances below which a person in another clip, of another day, is the same one.
 
@@ -46,8 +39,6 @@ people in another session, see `face_calibration`.
 """
 _CLEARLY = {"head": 0.15, "face": 0.08}
 """How much farther the next person in that clip must be."""
-_SIDES = ("front", "left", "right", "behind")
-_FRONT_DEG, _BEHIND_DEG = 25.0, 100.0
 _AGAIN = "Record 5 to 20 seconds of this person alone, facing the camera and turning slowly, in good light."
 
 
@@ -79,6 +70,7 @@ def enrol_from(
     adapter = _adapter(models, request, parts, kept, seen.source)
     write_adapter(request.adapter_path, adapter)
     nearest = _nearest(adapter, others, seen.source)
+    light = light_of([(part.clip.frames, _good(part.views)) for part in parts])
     quality = float(np.mean([view.quality for view in kept]))
     return EnrolReport(
         subject_id=request.subject_id,
@@ -90,8 +82,9 @@ def enrol_from(
         views=len(kept),
         people=len(people),
         quality=round(quality, 3),
-        hints=_hints(kept, quality, nearest, seen.source),
+        hints=hints(kept, quality, light, nearest, seen.source),
         seen_from=seen_from(kept),
+        light=light,
         nearest=nearest,
         adapter_path=request.adapter_path,
         sheet_path=request.sheet_path,
@@ -229,46 +222,3 @@ def _nearest(adapter: Adapter, others: Sequence[Adapter], source: PersonSource) 
         if best is None or cosine > best.similarity:
             best = PeopleNearest(other.subject_id, cosine)
     return best
-
-
-def seen_from(views: Sequence[PersonView]) -> tuple[str, ...]:
-    """The sides from which views show a head, in a fixed order; none where the base tells no pose."""
-    sides = {_side(view.yaw_deg) for view in views if view.yaw_deg is not None}
-    return tuple(side for side in _SIDES if side in sides)
-
-
-def _side(yaw_deg: float) -> str:
-    if abs(yaw_deg) <= _FRONT_DEG:
-        return "front"
-    if abs(yaw_deg) >= _BEHIND_DEG:
-        return "behind"
-    return "right" if yaw_deg > 0 else "left"
-
-
-def _hints(
-    kept: Sequence[PersonView], quality: float, nearest: PeopleNearest | None, source: PersonSource
-) -> tuple[str, ...]:
-    hints = []
-    what = "face" if source == "face" else "head"
-    if len(kept) < _FEW_VIEWS:
-        hints.append(f"only {len(kept)} usable views: a longer clip would help.")
-    if quality < _GOOD_QUALITY:
-        hints.append(f"the {what} is small or blurred: come closer to the camera, or use more light.")
-    sides = seen_from(kept)
-    missing = [f"turned to the {side}" for side in ("left", "right") if side not in sides]
-    missing = [*([] if "front" in sides else ["from the front"]), *missing]
-    if sides and missing:
-        hints.append(f"no view {' or '.join(missing)}: three seconds more of that would help.")
-    embeddings = np.stack([view.embedding for view in kept])
-    if (
-        not sides
-        and len(kept) >= _FEW_VIEWS
-        and float(1.0 - (embeddings @ embeddings.T).min()) < _SMALL_SPREAD[source]
-    ):
-        hints.append("all views look alike: let the person turn to the left and to the right.")
-    if nearest is not None:
-        high, some = _ALIKE[source]
-        if nearest.similarity >= some:
-            risk = "high" if nearest.similarity >= high else "some"
-            hints.append(f"{risk} risk of confusion with somebody already enrolled: expect more `unsure`.")
-    return tuple(hints)
