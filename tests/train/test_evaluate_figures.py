@@ -117,6 +117,22 @@ def test_line_says_what_is_not_available_instead_of_replacing_it() -> None:
     assert "oracle" in table(line)
 
 
+def test_line_has_figures_and_intervals_for_each_number_of_members() -> None:
+    def seed(number: int, present: str) -> Seed:
+        alone = trial("present", present, 0.97)
+        among = [trial("present", "yes", 0.97, size=3), trial("empty", "no", 0.01, size=3)]
+        return Seed(number, Answers([alone, *among], [described("", False)]), None, None, 2)
+
+    line = result_line([seed(1, "yes"), seed(2, "unsure"), seed(3, "yes")], 50, {})
+    parts = line["instant_by_members"]
+    assert list(parts) == ["1", "3"]
+    assert (parts["1"]["acc_present"], parts["3"]["acc_present"]) == (pytest.approx(2 / 3, abs=1e-4), 1.0)
+    assert parts["1"]["95"]["acc_present"] == pytest.approx(half_width([1.0, 0.0, 1.0]), abs=1e-4)
+    assert (parts["1"]["action"], parts["3"]["action"]) == (0.0, None)
+    assert line["instant_95"]["acc_present"] == pytest.approx(half_width([1.0, 0.5, 1.0]), abs=1e-4)
+    assert "95" not in line["instant"]
+
+
 def test_every_part_of_a_split_counts_its_own_trials() -> None:
     splits = split_figures([SEEN, trial("lookalike", "no", 0.1, differing=2, night=True)], 50)
     assert {name: part["asked"] for name, part in splits["light"].items()} == {"day": 1.0, "night": 1.0}

@@ -28,6 +28,13 @@ class Answers:
         self.enrol_s += other.enrol_s
         self.not_enrolled += other.not_enrolled
 
+    def of_size(self, members: int) -> Answers:
+        """Those of households with so many members; of enrolments nothing is said."""
+        return Answers(
+            [one for one in self.presence if one.size == members],
+            [one for one in self.descriptions if one.size == members],
+        )
+
 
 def in_order(parts: Sequence[Answers]) -> Answers:
     """All of them, in an order that does not depend on who was first."""
