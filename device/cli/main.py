@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "person rename": ("person_rename", "another name or other aliases for a person"),
     "person pause": ("person_pause", "look for a person no longer, without deleting anything"),
     "person resume": ("person_resume", "look for a person again"),
+    "person deny": ("person_deny", "say that a piece of evidence shows somebody else"),
     "person export": ("person_export", "everything stored about one person, in one file"),
     "person forget": ("person_forget", "delete a person, adapters and evidence"),
     "ask": ("ask", "ask a question about the home, or about a clip"),

@@ -8,6 +8,7 @@ is `runtime.router`; `runtime.server` is not for `device`). Paths are absolute a
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +30,20 @@ class AdapterRef:
         path: the .safetensors file.
         release: must equal the file's.
         name: display name; never logged, never in a prompt.
+        denied: files of sightings that the household denied to be this person.
     """
 
     subject_id: str
     path: Path
     release: int
     name: str = ""
+    denied: tuple[Path, ...] = ()
+
+    @property
+    def denied_mark(self) -> str:
+        """Equal only for the same files; empty for none. A vault's file is named by its content."""
+        names = "\n".join(sorted(path.name for path in self.denied))
+        return hashlib.sha256(names.encode()).hexdigest()[:16] if names else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from runtime.contract.prompt import (
     with_names,
 )
 from runtime.engines.language import LanguageModel
+from runtime.people.cluster import spread_views
 from runtime.session import words
 from runtime.session.decide import Findings, Judgement, Person, combine
 from runtime.session.evidence import evidence_of
@@ -23,9 +24,12 @@ from runtime.session.footage import Footage
 from runtime.session.judge import Installed, rows_of
 from runtime.session.models import Models
 from runtime.session.observe import Observation
+from runtime.session.reference import reference_tokens
+from runtime.sightings import Sighting
 
 _MAX_TOKENS = 32
 _PERHAPS = 0.5
+_SEEN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ def answer_intent(
         frame_age_ms=age_ms,
         subjects=said.subjects,
         unknown_people=looked.findings.unknown_people,
-        evidence=evidence_of(said.shown, footage, evidence_dir),
+        evidence=evidence_of(said.shown, footage, evidence_dir, lambda person: _sighting(looked, person)),
         reason=said.reason,
         base=looked.models.manifest.base,
         adapters={
@@ -95,6 +99,22 @@ def answer_intent(
         },
         timings_ms=timings_ms,
     )
+
+
+def _sighting(looked: Looked, person: Person) -> Sighting | None:
+    """What was seen of somebody who was given a name; of nobody else is anything kept."""
+    if person.subject_id is None:
+        return None
+    mine = [view for view in looked.observation.views if view.track == person.number]
+    frames = looked.footage.clip.frames
+    tokens = reference_tokens(
+        looked.models, [(spread_views(mine, _SEEN), (frames.shape[2], frames.shape[1]))]
+    )
+    used = tokens["person_valid"] > 0
+    return Sighting(
+        person.subject_id, looked.observation.source, looked.models.manifest.base,
+        tokens["person_embed"][used], tokens["person_geom"][used],
+    )  # fmt: skip
 
 
 def _about(looked: Looked, intent: Intent, names: Mapping[str, str], check: Callable[[], None]) -> _Said:

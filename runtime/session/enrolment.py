@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from runtime.adapters import write_adapter
 from runtime.contract.adapter import Adapter, PersonSource, check_adapter
@@ -16,18 +15,16 @@ from runtime.contract.errors import ContentError, UsageError
 from runtime.contract.serving import EnrolReport, EnrolRequest, PeopleNearest
 from runtime.people.cluster import mean_template, spread_views
 from runtime.people.faces import face_distance
-from runtime.people.tokens import person_tokens
 from runtime.people.views import PersonView
 from runtime.session.advice import hints, seen_from
 from runtime.session.evidence import write_jpeg
 from runtime.session.light import light_of
 from runtime.session.models import Models
 from runtime.session.observe import Observation, Observer
+from runtime.session.reference import learn, reference_tokens
 from runtime.session.sheet import contact_sheet
 from runtime.video import MAX_CLIP_S, read_video
 
-Floats = NDArray[np.float32]
-ENROL_TOKENS = 64
 KEPT_VIEWS = 16
 _LOOKS, _FACES_PER_PERSON = 24, 16
 _SURE_PERSON_VIEWS = 4
@@ -170,45 +167,11 @@ def _adapter(
     kept: Sequence[PersonView],
     source: PersonSource,
 ) -> Adapter:
-    shapes = models.manifest.shapes
-    tokens = _reference_tokens(models, parts)
-    learned = models.engines["enrol"].run(tokens)
-    k, d, r = shapes["K"], shapes["D"], shapes["R"]
-    arrays = {
-        "queries": learned["queries"],
-        "soft_tokens": learned["soft_tokens"],
-        "token": learned["token"],
-        "delta_a": np.zeros((k, d, r), dtype=np.float32),
-        "delta_b": np.zeros((k, r, d), dtype=np.float32),
-        f"views.{source}": np.stack([view.embedding for view in kept]).astype(np.float32),
-    }
+    sized = [(part.views, (part.clip.frames.shape[2], part.clip.frames.shape[1])) for part in parts]
+    kept_views = np.stack([view.embedding for view in kept])
+    arrays = learn(models, reference_tokens(models, sized), source, kept_views)
     adapter = Adapter(request.subject_id, models.manifest.base, "instant", request.release, arrays)
-    return check_adapter(adapter, base=models.manifest.base, shapes=shapes)
-
-
-def _reference_tokens(models: Models, parts: Sequence[_Part]) -> dict[str, Floats]:
-    """Person tokens of whole clips, an even share of each: time counts from the start of a view's window."""
-    spec, shapes = models.manifest.pixels, models.manifest.shapes
-    window_s, share = spec.window_frames / spec.window_fps, ENROL_TOKENS // len(parts)
-    inputs = {
-        "person_embed": np.zeros((ENROL_TOKENS, shapes["E"]), dtype=np.float32),
-        "person_geom": np.zeros((ENROL_TOKENS, shapes["G"]), dtype=np.float32),
-        "person_valid": np.zeros(ENROL_TOKENS, dtype=np.float32),
-    }
-    for number, part in enumerate(parts):
-        tokens = person_tokens(
-            [replace(view, track=0, t_s=view.t_s % window_s) for view in spread_views(part.views, share)],
-            frame_width=part.clip.frames.shape[2],
-            frame_height=part.clip.frames.shape[1],
-            spec=spec,
-            capacity=share,
-            width=shapes["E"],
-        )
-        rows = slice(number * share, (number + 1) * share)
-        inputs["person_embed"][rows] = tokens.embed
-        inputs["person_geom"][rows] = tokens.geom
-        inputs["person_valid"][rows] = tokens.valid
-    return inputs
+    return check_adapter(adapter, base=models.manifest.base, shapes=models.manifest.shapes)
 
 
 def _nearest(adapter: Adapter, others: Sequence[Adapter], source: PersonSource) -> PeopleNearest | None:

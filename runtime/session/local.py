@@ -12,18 +12,21 @@ from pathlib import Path
 
 from runtime.adapters import read_adapter
 from runtime.config import RuntimeConfig
+from runtime.contract.adapter import Adapter
 from runtime.contract.bundle import Bundle
 from runtime.contract.dialogue import Answer, Intent
 from runtime.contract.errors import AdapterError, DeadlineError, UsageError
 from runtime.contract.serving import AdapterRef, Deadline, EnrolReport, EnrolRequest, Source
 from runtime.session.answering import Looked, answer_intent
 from runtime.session.decide import Findings, decide
+from runtime.session.denials import rival_of
 from runtime.session.enrolment import enrol_from
 from runtime.session.footage import Footage, open_footage
 from runtime.session.judge import NOBODY, Claim, Installed, claims_of
 from runtime.session.models import Models, load_models
 from runtime.session.observe import LIVE_LOOKS, MAX_LOOK_GAP_S, Observation, Observer, clip_looks
 from runtime.session.selftest import selftest_problems
+from runtime.sightings import read_sighting
 
 _FACES_PER_PERSON = 4
 _MIN_FACE_VIEWS = 2
@@ -74,7 +77,8 @@ class LocalSession:
                     f"{adapter.subject_id[:9]} release {adapter.release}.",
                     "Enrol this person again.",
                 )
-            fresh.append(Installed(adapter, hashlib.sha256(raw).hexdigest()))
+            rivals = _rivals(self._models, ref)
+            fresh.append(Installed(adapter, hashlib.sha256(raw).hexdigest(), rivals))
         ids = [one.adapter.subject_id for one in fresh]
         if len(set(ids)) != len(ids):
             raise AdapterError("two adapters are for the same subject.", "Install one adapter a subject.")
@@ -182,6 +186,19 @@ def _hidden_doubts(observation: Observation) -> list[str]:
     if observation.hidden < max(_MIN_HIDDEN, _HIDDEN_SHARE * observation.looks):
         return []
     return ["Somebody is in view whose head is not."]
+
+
+def _rivals(models: Models, ref: AdapterRef) -> tuple[Adapter, ...]:
+    """Who was denied to be this subject, as far as this base can compare."""
+    found = []
+    for path in ref.denied:
+        sighting = read_sighting(path)
+        if sighting.subject_id != ref.subject_id:
+            raise AdapterError(
+                f"a denial of {ref.subject_id[:9]} is about {sighting.subject_id[:9]}.", "Deny it again."
+            )
+        found.append(rival_of(models, sighting))
+    return tuple(rival for rival in found if rival is not None)
 
 
 def _checker(deadline: Deadline) -> Callable[[], None]:

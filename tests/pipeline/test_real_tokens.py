@@ -17,9 +17,9 @@ from runtime.people.faces import shared_faces
 from runtime.people.stream import face_views
 from runtime.people.tokens import person_tokens
 from runtime.people.views import PersonTokens, PersonView
-from runtime.session.enrolment import ENROL_TOKENS
 from runtime.session.judge import sign_inputs
 from runtime.session.models import Models, load_models
+from runtime.session.reference import ENROL_TOKENS
 from runtime.video import read_video
 from train.rates import best_accuracy
 
