@@ -32,17 +32,17 @@ def recorded(
 
 
 def test_so_many_seconds_become_a_file_that_enrolment_reads(tmp_path: Path) -> None:
-    count, path, left = recorded(tmp_path, [40, 90, 140, 190] * 5, 3.0, loop=True)
+    count, path, left = recorded(tmp_path, [40, 90, 180, 220] * 5, 3.0, loop=True)
     video = read_video(path, fps=FPS).clip
     assert (count, len(video.frames)) == (13, 13)
     assert [round(float(frame.mean()), -1) for frame in video.frames[:5]] == pytest.approx(
-        [40, 90, 140, 190, 40], abs=10
+        [40, 90, 180, 220, 40], abs=10
     )
     assert left == sorted(left, reverse=True) and 1 <= len(left) <= 3
 
 
 def test_source_that_ends_gives_what_there_was(tmp_path: Path) -> None:
-    count, path, _ = recorded(tmp_path, [40, 90, 140, 190], 20.0)
+    count, path, _ = recorded(tmp_path, [40, 90, 180, 220], 20.0)
     assert count == len(read_video(path, fps=FPS).clip.frames) == 4
 
 
@@ -54,7 +54,7 @@ def test_camera_with_hardly_a_picture_is_an_error(tmp_path: Path) -> None:
 @pytest.fixture
 def box() -> Iterator[tuple[Home, FakeRuntime]]:
     with short_home() as home, serving(home) as runtime:
-        clip(home.root / "kitchen.mp4", [40, 90, 140, 190] * 4)
+        clip(home.root / "kitchen.mp4", [40, 90, 180, 220] * 4)
         home.config_file.parent.mkdir(exist_ok=True)
         home.config_file.write_text(
             'rooms = ["kitchen"]\n[[cameras]]\nname = "cooker"\nroom = "kitchen"\nkind = "replay"\n'
