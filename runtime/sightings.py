@@ -72,14 +72,6 @@ def sighting_from_bytes(raw: bytes) -> Sighting:
 
 
 def _sound(rows: NDArray[Any] | None) -> TypeGuard[NDArray[np.float32]]:
-    shaped = rows is not None and rows.dtype == np.float32 and rows.ndim == 2 and rows.size > 0
-    return shaped and bool(np.isfinite(rows).all())
-
-
-def read_sighting(path: Path) -> Sighting:
-    """A sighting from its file.
-
-    Raises:
-        AdapterError: the file cannot be read, or is damaged.
-    """
-    return sighting_from_bytes(read_capped(path, _WHAT, _DAMAGED))
+    if rows is None or rows.dtype != np.float32 or rows.ndim != 2 or rows.size == 0:
+        return False
+    return bool(np.isfinite(rows).all())

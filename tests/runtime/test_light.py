@@ -55,7 +55,7 @@ def test_most_views_decide_and_a_head_outside_the_picture_is_no_error() -> None:
 
 def test_each_bad_light_has_its_advice_and_good_light_none() -> None:
     kept = [VIEW] * 6
-    said = {light: hints(kept, 0.9, light, None, "face") for light in ("good", "dark", "backlit", "glaring")}  # type: ignore[arg-type]
+    said = {light: hints(kept, 0.9, light, None, "face") for light in ("good", "dark", "backlit", "glaring")}
     assert "more light" in said["dark"][0]
     assert "face the window" in said["backlit"][0]
     assert "too hard" in said["glaring"][0]
