@@ -49,6 +49,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "ota apply": ("ota_apply", "fetch, verify, self-test and activate updates"),
     "ota rollback": ("ota_rollback", "go back to a person's adapter before"),
     "ota status": ("ota_status", "installed releases and the update channel"),
+    "dataset show": ("dataset_show", "a person's dataset as one picture (workshop)"),
     "demo": ("demo", "the whole product on a rendered household (needs the workshop's packages)"),
 }
 EXIT_INTERRUPTED = 130

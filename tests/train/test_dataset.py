@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from train.augment.dataset.make import cook, recipes
 from train.augment.dataset.negatives import open_gallery, similar_people
 from train.augment.dataset.people import Still, stills, told_apart
 from train.augment.dataset.public import read_public
+from train.augment.dataset.show import main as show
 from train.augment.questions import slots_in
 from train.augment.vary.mix import VARIATIONS
 from train.augment.vary.shot import Shot
@@ -120,8 +122,6 @@ def test_recipe_gives_the_same_frames_again_and_a_still_holds_its_frame() -> Non
 
 
 def test_hard_negatives_are_the_most_alike_but_not_the_person(tmp_path: Path) -> None:
-    import cv2
-
     for name, grey in (("same", 64), ("near", 110), ("far", 190)):
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((60, 80, 3), grey, dtype=np.uint8))
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
@@ -249,7 +249,17 @@ def test_program_makes_a_dataset_of_a_rendered_person_and_says_what_it_dropped(
     assert main([*command, "--subject", "Anna"]) == 0
     assert stamps == {path: path.stat().st_mtime_ns for path in (tmp_path / "d" / "clips").iterdir()}
     assert before == (tmp_path / "d" / "qa.jsonl").read_bytes()
+    assert show([str(tmp_path / "d")]) == 0
+    shown = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (shown["clips"], shown["questions"]) == (len(index["clips"]), line["questions"])
+    sheet = cv2.imread(shown["sheet"])
+    assert sheet is not None and sheet.shape[1] == 4 * (3 * 128 + 8) and sheet.std() > 20
     assert "clip(s) of the person" in (tmp_path / "d" / "DATASHEET.md").read_text(encoding="utf-8")
+
+
+def test_folder_without_an_index_cannot_be_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert show([str(tmp_path)]) == 5
+    assert "is no dataset" in capsys.readouterr().err
 
 
 def test_clip_of_nobody_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
