@@ -1,4 +1,4 @@
-"""`python -m train.augment.dataset.show FOLDER`: the dataset as one picture, to be looked at. Makes nothing."""
+"""`python -m train.augment.dataset.show FOLDER`: the dataset as one picture. Makes no clip."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PvchatError as error:
         sys.stderr.write(f"train.augment.dataset.show: {error}\n")
         return error.exit_code
-    print(json.dumps(line))
+    sys.stdout.write(json.dumps(line) + "\n")
     return 0
 
 
