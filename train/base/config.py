@@ -86,6 +86,6 @@ class BaseConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     seed: int = 1
     token_only: float = 0.35
-    described_with: int = 3
+    described_with: int = 1
     calibration_people: int = 120
     threads: int = 2
