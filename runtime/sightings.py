@@ -71,6 +71,15 @@ def sighting_from_bytes(raw: bytes) -> Sighting:
     return Sighting(subject_id, source, base, views, geom)
 
 
+def read_sighting(path: Path) -> Sighting:
+    """A sighting from its file.
+
+    Raises:
+        AdapterError: the file cannot be read, or is damaged.
+    """
+    return sighting_from_bytes(read_capped(path, _WHAT, _DAMAGED))
+
+
 def _sound(rows: NDArray[Any] | None) -> TypeGuard[NDArray[np.float32]]:
     if rows is None or rows.dtype != np.float32 or rows.ndim != 2 or rows.size == 0:
         return False

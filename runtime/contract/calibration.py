@@ -49,6 +49,8 @@ class Calibration:
         min_quality: a person whose best view is below this quality (0..1) cannot be told.
         correlation: of the errors of two windows of one clip, 0..1; see `pool`.
         domain_limit: largest distance of pooled scene tokens that still counts as the trained domain.
+        domain_sure: distance up to which a scene is of that domain without a second look: three quarters of
+            its own scenes are. Between the two, a real face makes it ordinary footage.
         descriptions: by kind of question, how sure of its words (0..1) the language model must be to be
             heard; a kind that is not here is never described.
         described_with: how many enrolled subjects a prompt for a description holds at most, present or not,
@@ -62,6 +64,7 @@ class Calibration:
     min_quality: float = 0.25
     correlation: float = 1.0
     domain_limit: float = math.inf
+    domain_sure: float = 0.0
     descriptions: Mapping[str, float] = field(default_factory=dict)
     described_with: int = 1
 

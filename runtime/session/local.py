@@ -12,7 +12,7 @@ from pathlib import Path
 
 from runtime.adapters import read_adapter
 from runtime.config import RuntimeConfig
-from runtime.contract.adapter import Adapter
+from runtime.contract.adapter import PERSON_SOURCES, Adapter, PersonSource
 from runtime.contract.bundle import Bundle
 from runtime.contract.dialogue import Answer, Intent
 from runtime.contract.errors import AdapterError, DeadlineError, UsageError
@@ -108,7 +108,7 @@ class LocalSession:
         with _timed(timings_ms, "look"):
             looks = LIVE_LOOKS if footage.newest_at is not None else clip_looks(footage.clip.duration_s)
             observation = self._observer.observe(
-                footage.clip, looks=looks, per_track=_FACES_PER_PERSON, check=check
+                footage.clip, looks=looks, per_track=_FACES_PER_PERSON, check=check, known=_known(installed)
             )
         with _timed(timings_ms, "compare"):
             claims = self._claims_of(observation, installed, check)
@@ -186,6 +186,12 @@ def _hidden_doubts(observation: Observation) -> list[str]:
     if observation.hidden < max(_MIN_HIDDEN, _HIDDEN_SHARE * observation.looks):
         return []
     return ["Somebody is in view whose head is not."]
+
+
+def _known(installed: Sequence[Installed]) -> PersonSource | None:
+    """What all of them were learned from, if that is one thing."""
+    sources = {source for one in installed for source in PERSON_SOURCES if len(one.adapter.views(source))}
+    return sources.pop() if len(sources) == 1 else None
 
 
 def _rivals(models: Models, ref: AdapterRef) -> tuple[Adapter, ...]:

@@ -68,6 +68,7 @@ def make_bundle(
     root: Path,
     *,
     domain_limit: float = 0.1,
+    domain_sure: float | None = None,
     leak: bool = False,
     with_language: bool = True,
     with_bodies: bool = False,
@@ -77,7 +78,7 @@ def make_bundle(
     """Write a bundle into `root` and open it.
 
     Args:
-        domain_limit: below 0 nothing is the trained domain: only faces count.
+        domain_limit: below 0 nothing is the trained domain: only faces count. domain_sure: None: the limit.
         leak: the bridge mixes subjects, which the canary must notice.
         with_bodies: a body engine, trunks and poses, as bundles have since they read bodies.
         descriptions, described_with: as in `Calibration`; None: action and appearance at 0.5.
@@ -117,6 +118,7 @@ def make_bundle(
     rules = Calibration(
         sources={"bridge": SourceCalibration(scale=1.0, bias=0.0, provenance="tiny graphs")},
         domain_limit=domain_limit,
+        domain_sure=max(0.0, domain_limit) if domain_sure is None else domain_sure,
         descriptions={"action": 0.5, "appearance": 0.5} if descriptions is None else descriptions,
         described_with=described_with,
     )

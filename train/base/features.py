@@ -19,10 +19,12 @@ from train.base.signs import BODY_SIGNS
 from train.base.world_data import WorldData
 from train.model.body import BodyEncoder
 from train.model.head import POSE, HeadEncoder
+from train.model.pvchat import PVChat
 from train.model.vision import VisionEncoder
 from train.precision import mixed
 
 _CLIPS_AT_ONCE = 4
+_TYPICAL = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +134,12 @@ def domain_statistics(
     values, vectors = np.linalg.eigh(covariance)
     whiten = (vectors / np.sqrt(values)) @ vectors.T
     return torch.from_numpy(mean), torch.from_numpy(whiten.astype(np.float32))
+
+
+def typical_distance(model: PVChat, tokens: NDArray[np.float16], clips: NDArray[np.int64]) -> float:
+    """Distance from the domain's middle that three quarters of its own clips keep within."""
+    distances = [
+        float(model.domain_distance(torch.from_numpy(tokens[clip].astype(np.float32))[None])[0])
+        for clip in clips
+    ]
+    return float(np.quantile(distances, _TYPICAL))

@@ -23,7 +23,7 @@ from train.base.bridge_stage import BridgeStage, score_episodes
 from train.base.calibrate import calibrate
 from train.base.config import BaseConfig
 from train.base.episodes import EpisodeMaker
-from train.base.features import Features, cache_features, domain_statistics
+from train.base.features import Features, cache_features, domain_statistics, typical_distance
 from train.base.head_data import open_heads, render_heads
 from train.base.head_stage import HeadStage, head_separation, mean_embedding
 from train.base.held_out import HeldOut, run_trials
@@ -183,12 +183,15 @@ def _assemble(config: BaseConfig, work: Path) -> None:
     save_base(out, model, config.model, tokenizer.to_str())
     calibration = calibration_from_json(json.loads((work / CALIBRATION).read_text()))
     source = calibration.sources["bridge"]
+    features, each = open_features(config, work, model), config.world.clips_each
     maker = EpisodeMaker(
-        _world(config, work), open_features(config, work, model), first=_trained(config),
-        last=config.world.identities, clips_each=config.world.clips_each, token_only=0.0,
+        _world(config, work), features, first=_trained(config), last=config.world.identities,
+        clips_each=each, token_only=0.0,
     )  # fmt: skip
     inner = BridgeStage(model.bridge, model.enrol, maker, batch=1, subjects=1, seed=config.seed)
     stage = LanguageStage(inner, model.language, tokenizer, batch=1, seed=config.seed)
+    held_out = np.arange(_trained(config) * each, config.world.identities * each)
+    sure = round(typical_distance(model, features.tokens, held_out), 3)
     weighed = {
         subjects: weigh_answers(
             collect_answers(
@@ -202,7 +205,9 @@ def _assemble(config: BaseConfig, work: Path) -> None:
     }  # fmt: skip
     least, figures = weighed[config.described_with]
     alone = {f"{name}_alone": value for name, value in weighed[1][1].items()}
-    calibration = replace(calibration, descriptions=least, described_with=config.described_with)
+    calibration = replace(
+        calibration, descriptions=least, described_with=config.described_with, domain_sure=sure
+    )
     _write(out / CALIBRATION, calibration_to_json(calibration))
     _note(work, "language", {**alone, **figures})
     notes = {name: json.loads((work / "metrics" / f"{name}.json").read_text()) for name in _NOTED}
