@@ -37,8 +37,8 @@ _KEPT = 8
 _REAL_FACE, _FACE_LOOKS = 0.8, 3
 """The face detector's margin from which a face is real.
 
-70 drawn heads, 45 to 66 pixels high, reached 0.62 at the most; in 11 ordinary clips that show faces the best of
-the looks was 1.5 and more."""
+70 drawn heads, 45 to 66 pixels high, reached 0.62 at the most; in 11 ordinary clips that show faces the best
+of the looks was 1.5 and more."""
 
 
 @dataclass(frozen=True, slots=True)
