@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runtime.contract.dialogue import Answer, AnswerKind, Intent, Kind, SubjectVerdict, Verdict
 from runtime.contract.prompt import (
+    NEVER_DESCRIBED,
     TEMPLATE_VERSION,
     BlockPiece,
     Spoken,
@@ -287,6 +288,7 @@ def _described(
         blocks,
         slots=[asked],
         max_tokens=_MAX_TOKENS,
+        without=NEVER_DESCRIBED,
         check=check,
     )
     text = with_names(spoken.text, {asked: words.named([subject_id], names)})

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from runtime.contract.dialogue import Kind
-from runtime.contract.prompt import canonical_question
+from runtime.contract.prompt import NEVER_DESCRIBED, canonical_question
 from train.ablate.bridge_run import Ground
 from train.ablate.combinations import held_out_combination
 from train.ablate.variants import LanguageVariant
@@ -117,7 +117,7 @@ class Describer(nn.Module):
 
     def _said(self, words: Words, kind: Kind) -> list[dict[str, str]]:
         question = canonical_question(kind, (0,))
-        return [slots_in(said.text) for said in self.stage.generate(words, question)]
+        return [slots_in(said.text) for said in self.stage.generate(words, question, without=NEVER_DESCRIBED)]
 
     def _slots(self, out: BridgeOutputs, kind: Kind) -> list[dict[str, str]]:
         """What the classifiers claim, as a template would say it."""

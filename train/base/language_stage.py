@@ -6,7 +6,7 @@ enrolment. What decides presence stays as stage C left it. The loss is cross-ent
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -174,8 +174,11 @@ class LanguageStage(nn.Module):
         return facts
 
     @torch.no_grad()
-    def generate(self, words: Words, question: str, limit: int = 32) -> list[Spoken]:
-        """Greedy answers to one question about each of the B windows."""
+    def generate(
+        self, words: Words, question: str, limit: int = 32, without: Collection[str] = ()
+    ) -> list[Spoken]:
+        """Greedy answers to one question about each of the B windows; words `without` are never chosen."""
+        banned = [number for word in without for number in _ids(self.tokenizer, word)]
         table = self.language.get_input_embeddings()
         ids = _ids(self.tokenizer, question_text(words.rows.shape[1], question))
         prefix = prefix_embeddings(self.language, self.tokenizer, words)
@@ -184,7 +187,9 @@ class LanguageStage(nn.Module):
         sure, speaking = torch.zeros(len(prefix)), torch.ones(len(prefix), dtype=torch.bool)
         for _ in range(limit):
             out = self.language(inputs_embeds=inputs, past_key_values=past, use_cache=True)
-            likely, best = torch.log_softmax(out.logits[:, -1].float(), dim=-1).max(dim=-1, keepdim=True)
+            logits = out.logits[:, -1].float()
+            logits[:, banned] = -torch.inf
+            likely, best = torch.log_softmax(logits, dim=-1).max(dim=-1, keepdim=True)
             said = torch.cat([said, best], dim=1)
             sure += torch.where(speaking, likely[:, 0], 0.0)
             speaking = speaking & (best[:, 0] != EOS_ID)

@@ -204,7 +204,7 @@ def _assemble(config: BaseConfig, work: Path) -> None:
         for subjects in sorted({1, config.described_with})
     }  # fmt: skip
     least, figures = weighed[config.described_with]
-    alone = {f"{name}_alone": value for name, value in weighed[1][1].items()}
+    alone = {f"{name}_alone": value for name, value in weighed[1][1].items() if config.described_with > 1}
     calibration = replace(
         calibration, descriptions=least, described_with=config.described_with, domain_sure=sure
     )

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from runtime.contract.dialogue import Kind
-from runtime.contract.prompt import canonical_question
+from runtime.contract.prompt import NEVER_DESCRIBED, canonical_question
 from train.augment.questions import DESCRIBED, make_qa, slots_in
 from train.base.bridge_stage import enrol_subjects, run_bridge
 from train.base.episodes import EpisodeMaker
@@ -62,7 +62,9 @@ def collect_answers(
         facts = [stage.facts(episode, row) for row in range(_BATCH)]
         known = _known(out.presence[:, slot], out.match[:, slot], episode.geom[..., 4], recognised)
         for kind in _KINDS:
-            for row, said in enumerate(stage.generate(words, canonical_question(kind, (slot,)))):
+            never = () if kind == "existence" else NEVER_DESCRIBED
+            question = canonical_question(kind, (slot,))
+            for row, said in enumerate(stage.generate(words, question, without=never)):
                 wanted = make_qa(rng, facts[row], kind, (slot,)).target
                 if kind != "existence" and ("refused" in wanted or not known[row]):
                     continue
