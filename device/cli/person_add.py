@@ -55,11 +55,11 @@ def run(args: argparse.Namespace, out: Output) -> int:
     """Nothing is stored unless everything went well."""
     home = Home.from_environment()
     config = load_config(home.config_file)
-    consent = Consent(_consent_by(args), time.time(), PURPOSE, args.until)
-    sheet_copy = home.evidence / SHEET_NAME
     source = camera_of(config, args.camera) if args.camera is not None else None
     if (source is None) == (not args.clip):
         raise UsageError("a person is learned from a clip or from a camera.", "Give --clip or --camera.")
+    consent = Consent(_consent_by(args), time.time(), PURPOSE, args.until)
+    sheet_copy = home.evidence / SHEET_NAME
     clips = tuple(clip_file(clip) for clip in args.clip)
     wanted = Enrolment(args.name, tuple(args.alias), clips, args.which, consent, "", args.replace, sheet_copy)
     with Store.open(home) as store, scratch(home) as folder:

@@ -46,7 +46,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     model, _ = load_base(BASE)
     spec, clips, adapters = PixelSpec(), [], []
     for number, member in enumerate(world.members):
-        script = dataclasses.replace(reference_script(world, member), fps=spec.window_fps)
+        script = dataclasses.replace(reference_script(world, member), fps=spec.window_fps, duration_s=3.0)
         write_clip(folder, script)
         clips.append(folder / f"{script.clip_id}.mp4")
         frames = read_video(clips[-1], fps=spec.window_fps).clip.frames
