@@ -17,7 +17,7 @@ _KEPT = ("active", "previous", "trial")
 
 
 def export_person(person: Person, facts: Mapping[str, Any], consents: list[Consent], out: Path) -> list[str]:
-    """Write a .zip with `person.json`, the adapters and the contact sheet; readable by the owner alone.
+    """Write a .zip with `person.json`, adapters, denials and the contact sheet; readable by the owner alone.
 
     Args:
         facts: what `person show --json` says. consents: every one ever recorded, oldest first.
@@ -36,6 +36,7 @@ def export_person(person: Person, facts: Mapping[str, Any], consents: list[Conse
     history = [{"by": one.by, "at": one.at, "purpose": one.purpose, "until": one.until} for one in consents]
     told = {name: value for name, value in facts.items() if name != "contact_sheet"}
     parts = {f"release-{one.release}.safetensors": one.path for one in person.adapters if one.state in _KEPT}
+    parts |= {f"denied-{one.event}.safetensors": one.path for one in person.denials}
     if person.sheet is not None:
         parts[f"contact-sheet{person.sheet.suffix}"] = person.sheet
     packed = io.BytesIO()

@@ -25,7 +25,7 @@ from runtime.client import Client, wait_until_ready
 from runtime.contract.bundle import Bundle
 from runtime.contract.dialogue import Answer, Intent
 from runtime.contract.errors import EngineError, PvchatError, UnavailableError, WireError
-from runtime.contract.serving import AdapterRef, ClipSource, EnrolReport, EnrolRequest
+from runtime.contract.serving import ClipSource, EnrolReport, EnrolRequest
 from runtime.wire import AnswerReply, Ask, DaemonStatus, Enrol, EnrolReply, Hello, Ready, SetSubjects
 
 _HELLO_MS = 2_000
@@ -130,11 +130,11 @@ def stop_runtime(home: Home) -> bool:
 
 def load_subjects(client: Client, ready: Ready, adapters: Sequence[ActiveAdapter]) -> None:
     """Install exactly these adapters, unless they are installed already."""
-    if ready.subjects == {one.subject.subject_id: one.release for one in adapters}:
+    refs = tuple(one.ref() for one in adapters)
+    releases = {ref.subject_id: ref.release for ref in refs}
+    denied = {ref.subject_id: ref.denied_mark for ref in refs if ref.denied}
+    if (ready.subjects, ready.denied) == (releases, denied):
         return
-    refs = tuple(
-        AdapterRef(one.subject.subject_id, one.path, one.release, one.subject.name) for one in adapters
-    )
     client.call(SetSubjects(adapters=refs), _SET_SUBJECTS_MS)
 
 

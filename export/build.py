@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from export.config import ExportConfig
 from export.decoder import DecoderExport
 from export.dequantise import decoder_inputs, run_decoder, with_engine_weights
@@ -26,6 +28,7 @@ from train.checkpoint import TOKENIZER, fingerprint, load_base
 from train.model.pvchat import ModelConfig, PVChat
 
 Progress = Callable[[str], None]
+_GOLDEN_SIZES = {"vision": 1, "head": 1, "body": 1}
 _GOLDEN_SIZE = 2
 _GOLDEN_TOKENS = 24
 
@@ -136,26 +139,39 @@ def golden_tensors(
     """For each role: `<role>.in.<name>` and `<role>.out.<name>`, computed by torch.
 
     The language engine's are computed with its own rounded weights, so that one tolerance serves all engines.
-    Inputs that nobody gave are made up.
+    Inputs that nobody gave are made up. Floating inputs are rounded to float16, and kept as such: that is
+    half the size, and exact.
     """
     tensors: dict[str, dict[str, Array]] = {}
     modules = engine_modules(source.model)
     for role in TORCH_ROLES:
-        made = sample_inputs(source.config, role, size=_GOLDEN_SIZE, seed=config.seed)
-        inputs = golden.get(role, made)
+        size = _GOLDEN_SIZES.get(role, _GOLDEN_SIZE)
+        made = sample_inputs(source.config, role, size=size, seed=config.seed)
+        inputs = _rounded(golden.get(role, made))
         tensors[role] = _pair(role, inputs, run_torch(modules[role], built.specs[role], inputs))
     language = source.model.language
     case = made_prompts(source.model, source.config, windows=1, seed=config.seed)[0]
     rows = next(iter(case.blocks.values()))
-    embeds = rows[None, :_GOLDEN_TOKENS].copy()
+    embeds = rows[None, :_GOLDEN_TOKENS].astype(np.float16).astype(np.float32)
     rounded = with_engine_weights(language, built.files["language"])
     prompt = decoder_inputs(embeds, DecoderExport(language.config).empty_past())
     tensors["language"] = _pair("language", prompt, run_decoder(rounded, embeds))
     return tensors
 
 
+def _rounded(inputs: Arrays) -> dict[str, Array]:
+    """Inputs that float16 holds exactly, as float32."""
+    return {
+        name: array.astype(np.float16).astype(np.float32) if array.dtype == np.float32 else array
+        for name, array in inputs.items()
+    }
+
+
 def _pair(role: str, inputs: Arrays, outputs: Arrays) -> dict[str, Array]:
     return {
-        **{f"{role}.in.{name}": array for name, array in inputs.items()},
+        **{
+            f"{role}.in.{name}": array.astype(np.float16) if array.dtype == np.float32 else array
+            for name, array in inputs.items()
+        },
         **{f"{role}.out.{name}": array for name, array in outputs.items()},
     }

@@ -198,6 +198,8 @@ def _pixels(config: ModelConfig) -> PixelSpec:
         width=config.vision.width,
         height=config.vision.height,
         crop=config.head.crop,
+        body_width=config.body.width,
+        body_height=config.body.height,
         window_frames=config.bridge.frames,
     )
 

@@ -27,7 +27,7 @@ def sample_inputs(config: ModelConfig, role: str, *, size: int, seed: int) -> di
     """
     rng = np.random.default_rng([seed, size, len(role)])
     specs = torch_specs(config)[role]
-    if role in ("vision", "head"):
+    if role in ("vision", "head", "body"):
         return {spec.name: _pixels(rng, _shape(spec.shape, size)) for spec in specs.inputs}
     if role == "enrol":
         return _tokens(rng, specs, ENROL_TOKENS, tracks=1)
@@ -82,10 +82,12 @@ def _bridge(rng: np.random.Generator, specs: EngineSpec, subjects: int) -> dict[
     with_scene = np.float32(1 - subjects % 2)
     scene = rng.normal(size=shapes["scene"]) * with_scene
     templates = rng.normal(size=shapes["templates"])
+    signs = rng.normal(0, 2.0, shapes["person_signs"]) * inputs["person_valid"][:, None]
     templates[0] = inputs["person_embed"][:8].sum(axis=0)
     made: dict[str, NDArray[Any]] = {
         "scene": scene,
         "scene_valid": np.full(1, with_scene),
+        "person_signs": signs,
         "queries": rng.normal(0, 0.3, shapes["queries"]),
         "templates": _unit(np.asarray(templates, dtype=np.float32)),
         "subject_valid": np.ones(shapes["subject_valid"]),

@@ -1,23 +1,26 @@
-"""What goes in and out of the four torch engines, from the model's sizes. Knows no weights and no ONNX."""
+"""What goes in and out of the five torch engines, from the model's sizes. Knows no weights and no ONNX."""
 
 from __future__ import annotations
 
 from runtime.contract.bundle import EngineSpec, TensorSpec
 from runtime.contract.errors import BundleError
+from train.model.head import POSE
 from train.model.pvchat import ModelConfig
+from train.model.vision import PEOPLE
 
 WINDOW_TOKENS = 32
 ENROL_TOKENS = 64
 MAX_SUBJECTS = 8
-TORCH_ROLES = ("vision", "head", "bridge", "enrol")
+TORCH_ROLES = ("vision", "head", "body", "bridge", "enrol")
 PATHS = {
     "vision": "vision/vision.onnx",
     "head": "head/head.onnx",
+    "body": "body/body.onnx",
     "bridge": "bridge/bridge.onnx",
     "enrol": "bridge/enrol.onnx",
     "language": "language/model.onnx",
 }
-DYNAMIC = {"vision": "T", "head": "N", "bridge": "S", "enrol": ""}
+DYNAMIC = {"vision": "T", "head": "N", "body": "N", "bridge": "S", "enrol": ""}
 """The one letter of each engine whose size is free; the bridge's windows have a fixed length."""
 
 
@@ -32,6 +35,7 @@ def shape_letters(config: ModelConfig) -> dict[str, int]:
         "bridge.scene_dim": (bridge.scene_dim, config.vision.dim),
         "bridge.scene_rows, scene_columns": ((rows, bridge.scene_columns), config.vision.grid),
         "bridge.embed_dim": (bridge.embed_dim, config.head.dim),
+        "bridge.signs_dim": (bridge.signs_dim, config.body.signs + POSE),
         "enrol.embed_dim": (config.enrol.embed_dim, config.head.dim),
         "enrol.geom_dim": (config.enrol.geom_dim, bridge.geom_dim),
         "enrol.dim": (config.enrol.dim, bridge.dim),
@@ -48,10 +52,12 @@ def shape_letters(config: ModelConfig) -> dict[str, int]:
         "E": bridge.embed_dim,
         "F": bridge.embed_dim,
         "G": bridge.geom_dim,
+        "J": bridge.signs_dim,
         "M": WINDOW_TOKENS,
         "N": ENROL_TOKENS,
         "T": bridge.frames,
         "Q": bridge.queries,
+        "W": config.enrol.soft,
         "D": bridge.dim,
         "Dl": bridge.language_dim,
         "K": bridge.layers,
@@ -62,7 +68,7 @@ def shape_letters(config: ModelConfig) -> dict[str, int]:
 
 
 def torch_specs(config: ModelConfig) -> dict[str, EngineSpec]:
-    """Inputs and outputs of vision, head, bridge and enrol; all float32."""
+    """Inputs and outputs of vision, head, body, bridge and enrol; all float32."""
     size = shape_letters(config)
     p, dv, e, g, m, n = (size[letter] for letter in ("P", "Dv", "E", "G", "M", "N"))
     q, d, dl, k, r = (size[letter] for letter in ("Q", "D", "Dl", "K", "R"))
@@ -70,11 +76,15 @@ def torch_specs(config: ModelConfig) -> dict[str, EngineSpec]:
     tables: dict[str, tuple[dict[str, tuple[str | int, ...]], dict[str, tuple[str | int, ...]]]] = {
         "vision": (
             {"pixels": ("T", 3, config.vision.height, config.vision.width)},
-            {"tokens": ("T", p, dv), "people": ("T", p, 9)},
+            {"tokens": ("T", p, dv), "people": ("T", p, PEOPLE)},
         ),
         "head": (
             {"crops": ("N", 3, crop, crop)},
-            {"embeddings": ("N", e), "quality": ("N",), "shift": ("N", 3)},
+            {"embeddings": ("N", e), "quality": ("N",), "shift": ("N", 3), "pose": ("N", POSE)},
+        ),
+        "body": (
+            {"crops": ("N", 3, config.body.height, config.body.width)},
+            {"signs": ("N", config.body.signs)},
         ),
         "bridge": (
             {
@@ -82,6 +92,7 @@ def torch_specs(config: ModelConfig) -> dict[str, EngineSpec]:
                 "scene_valid": (1,),
                 "person_embed": (m, e),
                 "person_geom": (m, g),
+                "person_signs": (m, size["J"]),
                 "person_valid": (m,),
                 "queries": ("S", q, d),
                 "templates": ("S", e),
@@ -93,7 +104,7 @@ def torch_specs(config: ModelConfig) -> dict[str, EngineSpec]:
         ),
         "enrol": (
             {"person_embed": (n, e), "person_geom": (n, g), "person_valid": (n,)},
-            {"queries": (q, d), "soft_tokens": (q, dl), "token": (dl,)},
+            {"queries": (q, d), "soft_tokens": (size["W"], dl), "token": (dl,)},
         ),
     }
     return {

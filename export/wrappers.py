@@ -32,6 +32,7 @@ class WindowBridge(nn.Module):
         scene_valid: Tensor,
         person_embed: Tensor,
         person_geom: Tensor,
+        person_signs: Tensor,
         person_valid: Tensor,
         queries: Tensor,
         templates: Tensor,
@@ -42,8 +43,9 @@ class WindowBridge(nn.Module):
         """As the engine `bridge`; `scene_valid` has one element, all else lacks the batch axis."""
         out = self.bridge(
             BridgeInputs(
-                scene[None], scene_valid, person_embed[None], person_geom[None], person_valid[None],
-                queries[None], templates[None], subject_valid[None], delta_a[None], delta_b[None],
+                scene[None], scene_valid, person_embed[None], person_geom[None], person_signs[None],
+                person_valid[None], queries[None], templates[None], subject_valid[None], delta_a[None],
+                delta_b[None],
             )
         )  # fmt: skip
         return out.base_rows[0], out.subject_rows[0], out.presence[0], out.match[0]
@@ -69,6 +71,7 @@ def engine_modules(model: PVChat) -> dict[str, nn.Module]:
     modules: dict[str, nn.Module] = {
         "vision": model.vision,
         "head": model.head,
+        "body": model.body,
         "bridge": WindowBridge(model.bridge),
         "enrol": ClipEnrol(model.enrol),
     }

@@ -49,6 +49,7 @@ class SessionHandler:
         self._save_evidence = save_evidence
         self._lock = threading.Lock()
         self._subjects: dict[str, int] = {}
+        self._denied: dict[str, str] = {}
 
     def __call__(self, request: Request, deadline: Deadline) -> Reply:
         """Answer one request.
@@ -68,6 +69,7 @@ class SessionHandler:
             if isinstance(request, SetSubjects):
                 self._session.set_subjects(request.adapters)
                 self._subjects = {ref.subject_id: ref.release for ref in request.adapters}
+                self._denied = {ref.subject_id: ref.denied_mark for ref in request.adapters if ref.denied}
                 return Done()
             if isinstance(request, Enrol):
                 return EnrolReply(report=self._session.enrol(request.request))
@@ -93,6 +95,7 @@ class SessionHandler:
             window_fps=manifest.pixels.window_fps,
             accept=manifest.calibration.accept,
             subjects=self._subjects,
+            denied=self._denied,
         )
 
     def _health(self) -> HealthReply:

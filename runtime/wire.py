@@ -124,6 +124,7 @@ class Ready(_Message, tag="ready", frozen=True):
         shapes: sizes by letter.
         accept: probability of presence from which the bundle says `yes`, 0 to 1.
         subjects: release of the installed adapter by subject id.
+        denied: by subject id, a mark of the denials that are loaded; nothing for those without.
     """
 
     bundle_id: str
@@ -134,6 +135,7 @@ class Ready(_Message, tag="ready", frozen=True):
     window_fps: float
     accept: float
     subjects: dict[str, int] = {}
+    denied: dict[str, str] = {}
 
 
 class AnswerReply(_Message, tag="answer", frozen=True):

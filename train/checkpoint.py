@@ -89,6 +89,7 @@ def adapter_shapes(config: ModelConfig) -> dict[str, int]:
     bridge = config.bridge
     return {
         "Q": bridge.queries,
+        "W": config.enrol.soft,
         "D": bridge.dim,
         "Dl": bridge.language_dim,
         "E": bridge.embed_dim,

@@ -108,11 +108,18 @@ def check_stack(model: PVChat, stacked: dict[str, torch.Tensor], people: int) ->
     scene = torch.randn(1, config.frames, cells, config.scene_dim, generator=generator)
     embed = torch.nn.functional.normalize(torch.randn(1, 32, config.embed_dim, generator=generator), dim=-1)
     geom = torch.rand(1, 32, config.geom_dim, generator=generator)
+    signs = torch.randn(1, 32, config.signs_dim, generator=generator)
 
     def presence(subjects: dict[str, torch.Tensor]) -> torch.Tensor:
         parts = {name: part[None] for name, part in subjects.items() if name not in ("soft_tokens", "token")}
         inputs = BridgeInputs(
-            scene=scene, scene_valid=torch.ones(1), embed=embed, geom=geom, valid=torch.ones(1, 32), **parts
+            scene=scene,
+            scene_valid=torch.ones(1),
+            embed=embed,
+            geom=geom,
+            signs=signs,
+            valid=torch.ones(1, 32),
+            **parts,
         )
         out: torch.Tensor = model.bridge(inputs).presence[0]
         return out

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from runtime.contract.pixels import PixelSpec, to_vision_input
-from runtime.people.stream import head_views
+from runtime.people.stream import HeadLook, head_views
 from runtime.people.tokens import person_tokens
 from runtime.people.views import PersonTokens, PersonView
 from train.model.bridge import BridgeInputs
@@ -35,33 +35,39 @@ def look(
     """Scene tokens (T, P, Dv) and views of everybody in consecutive frames uint8 (T, H, W, 3)."""
     scene, people = model.vision(torch.from_numpy(to_vision_input(frames, spec)))
 
-    def embed(crops: Floats) -> tuple[Floats, Floats, Floats]:
+    def embed(crops: Floats) -> HeadLook:
         with torch.no_grad():
-            embedding, quality, shift = model.head(torch.from_numpy(crops))
-        return embedding.numpy(), quality.numpy(), shift.numpy()
+            found = model.head(torch.from_numpy(crops))
+        return HeadLook(*(part.numpy() for part in found))
+
+    def tell(crops: Floats) -> Floats:
+        with torch.no_grad():
+            signs: Floats = model.body(torch.from_numpy(crops)).numpy()
+        return signs
 
     times = [index / fps for index in range(len(frames))]
-    return scene.numpy(), head_views(frames, times, people.numpy(), spec, embed)
+    return scene.numpy(), head_views(frames, times, people.numpy(), spec, embed, tell)
 
 
 def pack(
-    views: Sequence[PersonView], frames: NDArray[np.uint8], spec: PixelSpec, capacity: int, width: int
+    views: Sequence[PersonView], frames: NDArray[np.uint8], spec: PixelSpec, capacity: int, model: PVChat
 ) -> PersonTokens:
-    """Views as person tokens for frames of this size; `width` is E, of an embedding."""
+    """Views as person tokens for frames of this size."""
     return person_tokens(
         views,
         frame_width=frames.shape[2],
         frame_height=frames.shape[1],
         spec=spec,
         capacity=capacity,
-        width=width,
+        width=model.head.config.dim,
+        signs=model.bridge.config.signs_dim,
     )
 
 
 def encode_window(model: PVChat, frames: NDArray[np.uint8], spec: PixelSpec) -> EncodedWindow:
     """A window of `spec.window_frames` frames at `spec.window_fps`."""
     scene, views = look(model, frames, spec, spec.window_fps)
-    return EncodedWindow(scene, pack(views, frames, spec, WINDOW_TOKENS, model.head.config.dim))
+    return EncodedWindow(scene, pack(views, frames, spec, WINDOW_TOKENS, model))
 
 
 def bridge_inputs(
@@ -81,6 +87,7 @@ def bridge_inputs(
         scene_valid=torch.ones(len(windows)),
         embed=stack([window.tokens.embed for window in windows]),
         geom=stack([window.tokens.geom for window in windows]),
+        signs=stack([window.tokens.signs for window in windows]),
         valid=stack([window.tokens.valid for window in windows]),
         queries=queries,
         templates=templates,

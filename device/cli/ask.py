@@ -152,4 +152,7 @@ def render(answer: Answer) -> str:
     lines += [
         f"  evidence: {image}" for image in dict.fromkeys(one.image for one in answer.evidence if one.image)
     ]
+    events = list(dict.fromkeys(one.event for one in answer.evidence if one.event))
+    if events:
+        lines.append(f"  not so? pvchat-edge person deny {events[0]}")
     return "\n".join(lines)

@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "person rename": ("person_rename", "another name or other aliases for a person"),
     "person pause": ("person_pause", "look for a person no longer, without deleting anything"),
     "person resume": ("person_resume", "look for a person again"),
+    "person deny": ("person_deny", "say that a piece of evidence shows somebody else"),
     "person export": ("person_export", "everything stored about one person, in one file"),
     "person forget": ("person_forget", "delete a person, adapters and evidence"),
     "ask": ("ask", "ask a question about the home, or about a clip"),
@@ -48,6 +49,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "ota apply": ("ota_apply", "fetch, verify, self-test and activate updates"),
     "ota rollback": ("ota_rollback", "go back to a person's adapter before"),
     "ota status": ("ota_status", "installed releases and the update channel"),
+    "dataset show": ("dataset_show", "a person's dataset as one picture (workshop)"),
     "demo": ("demo", "the whole product on a rendered household (needs the workshop's packages)"),
 }
 EXIT_INTERRUPTED = 130

@@ -53,6 +53,7 @@ def as_json(person: Person) -> dict[str, Any]:
             }
             for one in person.adapters
         ],
+        "denied": [{"event": one.event, "at": one.at} for one in person.denials],
         "contact_sheet": None if person.sheet is None else str(person.sheet),
     }
 

@@ -41,6 +41,7 @@ def _text(person: Person) -> str:
     for one in person.adapters:
         where = str(one.path) if one.state != "bad" else "file deleted"
         rows.append(("adapter", f"release {one.release} · {one.kind} · {one.state} · {where}"))
+    rows += [("denied", f"{one.event} on {_day(one.at)}") for one in person.denials]
     return table(rows)
 
 

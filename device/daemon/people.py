@@ -36,10 +36,7 @@ class People:
     @property
     def refs(self) -> tuple[AdapterRef, ...]:
         """The adapters as the runtime wants them."""
-        return tuple(
-            AdapterRef(one.subject.subject_id, one.path, one.release, one.subject.name)
-            for one in self.adapters
-        )
+        return tuple(one.ref() for one in self.adapters)
 
     @property
     def releases(self) -> dict[str, int]:

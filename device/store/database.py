@@ -16,7 +16,7 @@ from pathlib import Path
 
 from runtime.contract.errors import StoreError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_MS = 10_000
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -49,6 +49,16 @@ CREATE TABLE floors (
   subject_id TEXT PRIMARY KEY REFERENCES subjects (subject_id) ON DELETE CASCADE,
   release INTEGER NOT NULL);
 """
+_DENIALS = """
+CREATE TABLE denials (
+  subject_id TEXT NOT NULL REFERENCES subjects (subject_id) ON DELETE CASCADE,
+  event TEXT NOT NULL,
+  at REAL NOT NULL,
+  sha256 TEXT NOT NULL,
+  PRIMARY KEY (subject_id, event));
+"""
+_STEPS = (_SCHEMA, _DENIALS)
+"""What brings a database from schema N to N + 1; nothing here is ever changed, only added to."""
 
 
 class Database:
@@ -83,9 +93,9 @@ class Database:
         found = [str(row[0]) for row in self.execute("PRAGMA integrity_check(3)")]
         if found != ["ok"]:
             raise self._damaged("; ".join(found))
-        if self.schema_version() == 0:
+        if self.schema_version() < SCHEMA_VERSION:
             with self.transaction():
-                self._create()
+                self._upgrade()
         version = self.schema_version()
         if version > SCHEMA_VERSION:
             raise StoreError(
@@ -93,15 +103,16 @@ class Database:
                 "Update pvchat-edge.",
             )
 
-    def _create(self) -> None:
-        if self.schema_version() != 0:  # another process was faster
-            return
-        for statement in _SCHEMA.split(";"):
-            if statement.strip():
-                self.execute(statement)
-        self.execute("INSERT INTO household VALUES (?, ?)", f"h{uuid.uuid4().hex}", time.time())
-        self.execute("INSERT INTO meta VALUES ('generation', '0')")
-        self.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    def _upgrade(self) -> None:
+        found = self.schema_version()  # inside the transaction: another process may have been faster
+        for step in _STEPS[found:]:
+            for statement in step.split(";"):
+                if statement.strip():
+                    self.execute(statement)
+        if found == 0:
+            self.execute("INSERT INTO household VALUES (?, ?)", f"h{uuid.uuid4().hex}", time.time())
+            self.execute("INSERT INTO meta VALUES ('generation', '0')")
+        self.execute(f"PRAGMA user_version={max(found, SCHEMA_VERSION)}")
 
     def schema_version(self) -> int:
         """Schema number of the file; 0 when it is new."""

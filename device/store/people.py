@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from datetime import date
 
+from device.store import denials
 from device.store.blobs import Blobs
 from device.store.database import Database
 from device.store.records import AdapterRecord, Consent, Person
@@ -21,6 +22,7 @@ def read(database: Database, blobs: Blobs) -> list[Person]:
         for row in database.execute("SELECT * FROM consent ORDER BY rowid")
     }
     floors = {str(row[0]): int(row[1]) for row in database.execute("SELECT * FROM floors")}
+    denied = denials.read(database, blobs)
     installed: dict[str, list[AdapterRecord]] = defaultdict(list)
     for row in database.execute("SELECT * FROM adapters ORDER BY release DESC"):
         record = AdapterRecord(
@@ -43,6 +45,7 @@ def read(database: Database, blobs: Blobs) -> list[Person]:
             sheet=None if row["sheet"] is None else blobs.path(row["sheet"]),
             adapters=tuple(installed[row["subject_id"]]),
             floor=floors.get(row["subject_id"], 0),
+            denials=tuple(denied.get(row["subject_id"], [])),
         )
         for row in database.execute("SELECT * FROM subjects ORDER BY ordinal")
     ]

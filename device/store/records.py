@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from runtime.contract.household import Subject
+from runtime.contract.serving import AdapterRef
 
 AdapterKind = Literal["instant", "trained"]
 AdapterState = Literal["active", "previous", "trial", "bad"]
@@ -63,6 +64,7 @@ class Person:
         sheet: contact sheet of the reference clip; None when there is none.
         adapters: all of them, newest release first.
         floor: no adapter with a release up to this number is installed again.
+        denials: evidence that was denied to show this person, oldest first.
     """
 
     subject: Subject
@@ -72,6 +74,7 @@ class Person:
     sheet: Path | None
     adapters: tuple[AdapterRecord, ...]
     floor: int
+    denials: tuple[Denial, ...] = ()
 
     def adapter(self, state: AdapterState = "active") -> AdapterRecord | None:
         """The adapter in one state, or None."""
@@ -83,12 +86,31 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Denial:
+    """A piece of evidence of which the household said that it does not show this person.
+
+    Attributes:
+        event: the name of the evidence. at: POSIX seconds (UTC) when it was denied.
+        path: what was seen then, as the runtime wrote it.
+    """
+
+    event: str
+    at: float
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
 class ActiveAdapter:
-    """What the runtime is to load for one subject."""
+    """What the runtime is to load for one subject; `denied` are files of people who are not this one."""
 
     subject: Subject
     release: int
     path: Path
+    denied: tuple[Path, ...] = ()
+
+    def ref(self) -> AdapterRef:
+        """As the runtime wants it."""
+        return AdapterRef(self.subject.subject_id, self.path, self.release, self.subject.name, self.denied)
 
 
 @dataclass(frozen=True, slots=True)

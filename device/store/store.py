@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from device.paths import Home
-from device.store import adapters, people
+from device.store import adapters, denials, people
 from device.store.blobs import Blobs
 from device.store.database import Database
 from device.store.records import ActiveAdapter, AdapterKind, AdapterRecord, Consent, NewAdapter, Person
@@ -84,7 +84,9 @@ class Store:
     def active_adapters(self) -> list[ActiveAdapter]:
         """What the runtime is to load, in order of enrolment; paused and lapsed people are left out."""
         return [
-            ActiveAdapter(person.subject, record.release, record.path)
+            ActiveAdapter(
+                person.subject, record.release, record.path, tuple(one.path for one in person.denials)
+            )
             for person in self._present()
             if (record := person.adapter()) is not None
         ]
@@ -187,7 +189,8 @@ class Store:
     def forget(self, subject_id: str) -> None:
         """Delete a person: rows, adapter files, contact sheet, and all evidence pictures.
 
-        Any evidence picture may show this person, so all of them go. The database is rewritten without the
+        Any evidence picture may show this person, so all of them go; so do all denials, of whomever they
+        are: who was taken for somebody else may be this person. The database is rewritten without the
         deleted pages. A crash after the commit is finished at the next open. Flash memory may keep old
         blocks that no program can reach.
 
@@ -197,9 +200,39 @@ class Store:
         self.person(subject_id)
         with self._database.transaction():
             self._database.execute("DELETE FROM subjects WHERE subject_id = ?", subject_id)
+            self._database.execute("DELETE FROM denials")
             self._database.execute("INSERT OR REPLACE INTO meta VALUES ('purge', ?)", subject_id)
             self._changed()
         self.sweep()
+
+    # --- denials ---------------------------------------------------------------------------------------
+
+    def deny(self, subject_id: str, event: str, seen: Path) -> Person:
+        """Keep for good that a piece of evidence does not show this person.
+
+        Args:
+            seen: what the runtime wrote of it; copied.
+
+        Raises:
+            UsageError: nobody with this id, denied already, or 64 denials are there.
+            StoreError: it cannot be written; nothing has changed then.
+        """
+        with self._database.transaction():
+            denials.insert(self._database, self.blobs, self.person(subject_id), event, seen)
+            self._changed()
+        return self.person(subject_id)
+
+    def undo_denial(self, event: str) -> Person:
+        """Take a denial back, whomever it is of.
+
+        Raises:
+            UsageError: this was never denied.
+        """
+        with self._database.transaction():
+            subject_id = denials.delete(self._database, event)
+            self._changed()
+        self.sweep()
+        return self.person(subject_id)
 
     # --- adapters --------------------------------------------------------------------------------------
 
@@ -309,6 +342,7 @@ class Store:
         rows = self._database.execute(
             "SELECT sha256 FROM adapters WHERE state <> 'bad'"
             " UNION SELECT sheet FROM subjects WHERE sheet IS NOT NULL"
+            " UNION SELECT sha256 FROM denials"
         )
         return {str(row[0]) for row in rows}
 

@@ -14,6 +14,7 @@ def files_of(home: Home, person: Person) -> list[Path]:
     """Files that forgetting this person deletes: adapters, contact sheet, updates, all evidence pictures."""
     own = [one.path for one in person.adapters if one.state != "bad"]
     own += [person.sheet] if person.sheet is not None else []
+    own += [one.path for one in person.denials]
     updates = [path for path in home.ota.rglob(f"*{person.subject.subject_id}*") if path.is_file()]
     evidence = [path for path in home.evidence.rglob("*") if path.is_file()]
     return sorted({*own, *updates, *evidence})

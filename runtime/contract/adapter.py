@@ -3,7 +3,7 @@
 Arrays, all float32 and finite; Q, D, Dl, E, K, R are sizes of the base (manifest `shapes`):
 
 * `queries` (Q, D): the subject's rows of the bridge.
-* `soft_tokens` (Q, Dl) and `token` (Dl,): the subject's words in the language model's prompt.
+* `soft_tokens` (W, Dl) and `token` (Dl,): the subject's words in the language model's prompt.
 * `delta_a` (K, D, R), `delta_b` (K, R, D): low-rank changes of the bridge that act on this subject's rows.
 * `views.head` (V, E), `views.face` (V, F): unit embeddings of the reference clip by source; at least one.
 """
@@ -26,7 +26,7 @@ PERSON_SOURCES: tuple[PersonSource, ...] = ("head", "face")
 _SUBJECT_ID = re.compile(r"^s[0-9a-f]{32}$")
 _SHAPES: dict[str, tuple[str, ...]] = {
     "queries": ("Q", "D"),
-    "soft_tokens": ("Q", "Dl"),
+    "soft_tokens": ("W", "Dl"),
     "token": ("Dl",),
     "delta_a": ("K", "D", "R"),
     "delta_b": ("K", "R", "D"),
@@ -71,7 +71,7 @@ def check_adapter(adapter: Adapter, *, base: str, shapes: dict[str, int]) -> Ada
 
     Args:
         base: fingerprint of the installed base.
-        shapes: the manifest's sizes by letter (Q, D, Dl, E, F, K, R).
+        shapes: the manifest's sizes by letter (Q, D, Dl, E, F, K, R, and W, where it is not Q).
 
     Raises:
         AdapterError: another base, an unknown or missing array, a wrong shape or dtype, a value not finite.
@@ -104,7 +104,8 @@ def _check_array(who: str, name: str, array: NDArray[np.float32], shapes: dict[s
         fits = array.ndim == 2 and array.shape[1] == width and len(array) <= MAX_VIEWS
         wanted = f"(1..{MAX_VIEWS}, {width})"
     else:
-        expected = tuple(shapes[letter] for letter in _SHAPES[name])
+        sizes = {"W": shapes["Q"], **shapes}
+        expected = tuple(sizes[letter] for letter in _SHAPES[name])
         fits, wanted = array.shape == expected, str(expected)
     if array.dtype != np.float32 or not fits:
         raise AdapterError(

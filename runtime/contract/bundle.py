@@ -190,7 +190,9 @@ def calibration_to_json(calibration: Calibration) -> dict[str, Any]:
         "min_quality": calibration.min_quality,
         "correlation": calibration.correlation,
         "domain_limit": None if limit == float("inf") else limit,
+        "domain_sure": calibration.domain_sure,
         "descriptions": dict(calibration.descriptions),
+        "described_with": calibration.described_with,
     }
 
 
@@ -205,7 +207,9 @@ def calibration_from_json(data: Mapping[str, Any]) -> Calibration:
         min_quality=float(data["min_quality"]),
         correlation=float(data.get("correlation", 1.0)),
         domain_limit=float("inf") if limit is None else float(limit),
+        domain_sure=float(data.get("domain_sure", 0.0)),
         descriptions={kind: float(least) for kind, least in data.get("descriptions", {}).items()},
+        described_with=int(data.get("described_with", 1)),
     )
 
 

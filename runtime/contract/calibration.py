@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runtime.contract.dialogue import Verdict
+from runtime.contract.prompt import MAX_SUBJECTS
 
 MAX_LLR = 12.0
 _LEAST_WEIGHT = 0.02
@@ -48,8 +49,12 @@ class Calibration:
         min_quality: a person whose best view is below this quality (0..1) cannot be told.
         correlation: of the errors of two windows of one clip, 0..1; see `pool`.
         domain_limit: largest distance of pooled scene tokens that still counts as the trained domain.
+        domain_sure: distance up to which a scene is of that domain without a second look: three quarters of
+            its own scenes are. Between the two, a real face makes it ordinary footage.
         descriptions: by kind of question, how sure of its words (0..1) the language model must be to be
             heard; a kind that is not here is never described.
+        described_with: how many enrolled subjects a prompt for a description holds at most, present or not,
+            the one asked about among them; 1..8.
     """
 
     sources: Mapping[str, SourceCalibration] = field(default_factory=dict)
@@ -59,7 +64,9 @@ class Calibration:
     min_quality: float = 0.25
     correlation: float = 1.0
     domain_limit: float = math.inf
+    domain_sure: float = 0.0
     descriptions: Mapping[str, float] = field(default_factory=dict)
+    described_with: int = 1
 
     def __post_init__(self) -> None:
         if not (0 < self.prior < 1 and 0 <= self.reject < self.accept <= 1):
@@ -69,6 +76,8 @@ class Calibration:
             )
         if not 0 <= self.correlation <= 1:
             raise ValueError(f"0 <= correlation <= 1 is needed, got {self.correlation}")
+        if not 1 <= self.described_with <= MAX_SUBJECTS:
+            raise ValueError(f"1 <= described_with <= {MAX_SUBJECTS} is needed, got {self.described_with}")
 
     def pool(self, llrs: Sequence[float], qualities: Sequence[float]) -> float:
         """Log-likelihood ratio of several windows of one clip about one person.

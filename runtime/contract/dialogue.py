@@ -59,6 +59,7 @@ class Evidence:
         frame_sha256: hash of the frame's RGB bytes.
         subject_id: whom the box shows; None: somebody unknown.
         image: path of the saved evidence picture; empty when none was saved.
+        event: by what this can be denied to be the subject; empty when nothing was saved, or nobody named.
     """
 
     camera: str
@@ -67,6 +68,7 @@ class Evidence:
     frame_sha256: str
     subject_id: str | None
     image: str = ""
+    event: str = ""
 
 
 @dataclass(frozen=True, slots=True)

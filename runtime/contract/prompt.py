@@ -25,6 +25,9 @@ SPECIAL_TOKENS: tuple[str, ...] = (
 )  # fmt: skip
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
 
+NEVER_DESCRIBED: tuple[str, ...] = ("not",)
+"""Words that no description holds: whether somebody is there, the evidence has said before."""
+
 CANONICAL_QUESTIONS: dict[Kind, str] = {
     "existence": "is {} in this video ?",
     "appearance": "what is {} wearing ?",

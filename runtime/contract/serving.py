@@ -8,6 +8,7 @@ is `runtime.router`; `runtime.server` is not for `device`). Paths are absolute a
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +30,20 @@ class AdapterRef:
         path: the .safetensors file.
         release: must equal the file's.
         name: display name; never logged, never in a prompt.
+        denied: files of sightings that the household denied to be this person.
     """
 
     subject_id: str
     path: Path
     release: int
     name: str = ""
+    denied: tuple[Path, ...] = ()
+
+    @property
+    def denied_mark(self) -> str:
+        """Equal only for the same files; empty for none. A vault's file is named by its content."""
+        names = "\n".join(sorted(path.name for path in self.denied))
+        return hashlib.sha256(names.encode()).hexdigest()[:16] if names else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +124,10 @@ class EnrolReport:
         hints: what the clip lacks, in words for the user ("no view from the left").
         nearest: the most similar subject among the installed ones, other than this one; None: nobody else.
         clips: how many clips were learned from.
+        seen_from: of `front`, `left`, `right` (where the nose points to, in the picture) and `behind` those
+            that the kept views show; empty: this base does not tell.
+        light: on the person's head: `good`, `dark`, `backlit`, `glaring` or `colourless` (infrared); empty:
+            the runtime is older and does not tell.
     """
 
     subject_id: str
@@ -131,6 +144,8 @@ class EnrolReport:
     hints: tuple[str, ...] = ()
     nearest: PeopleNearest | None = None
     clips: int = 1
+    seen_from: tuple[str, ...] = ()
+    light: str = ""
 
 
 class Session(Protocol):

@@ -123,6 +123,7 @@ class LanguageModel:
         *,
         slots: Collection[int],
         max_tokens: int,
+        without: Collection[str] = (),
         check: Callable[[], None] = lambda: None,
     ) -> Spoken:
         """The most likely words, until the end token or `max_tokens`.
@@ -131,6 +132,7 @@ class LanguageModel:
             key: equal only where everything before the last piece is equal (window, subjects, adapters).
             pieces, blocks: the prompt; the last piece is the question, rows are float32 (L, D).
             slots: subjects that may be spoken of, 0-based; every other slot token is never chosen.
+            without: words that are never chosen, either.
             check: called before every step; raises to stop.
         """
         banned = [
@@ -138,6 +140,7 @@ class LanguageModel:
             for token, number in self._vocabulary.special.items()
             if number != EOS_ID and not (token in SLOTS and SLOTS.index(token) in slots)
         ]
+        banned += [number for word in without for number in self._vocabulary.encode(word)]
         state, logits = self._prefill(key, pieces, blocks)
         spoken: list[int] = []
         surprise = 0.0

@@ -74,7 +74,12 @@ def spread_views(views: Sequence[PersonView], count: int) -> list[PersonView]:
 
 def mean_template(views: Sequence[PersonView]) -> NDArray[np.float32]:
     """Unit mean (E,) of the embeddings of views."""
-    mean = np.mean([view.embedding for view in views], axis=0)
+    return unit_mean(_embeddings(views))
+
+
+def unit_mean(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Unit mean (E,) of embeddings (V, E)."""
+    mean = embeddings.mean(axis=0)
     return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), dtype=np.float32)
 
 

@@ -11,6 +11,15 @@ from runtime.people.views import PersonBox
 MIN_SCORE = 0.5
 MAX_PEOPLE = 4
 _SAME_PERSON_IOU = 0.35
+TRUNK = 9
+"""The column of the trunk's logit."""
+_TRUNK_LOGIT = 1.0
+_REACH = 1.0
+"""A trunk within this many cells of the body of somebody whose head is found is theirs.
+
+Measured on 6000 frames of people unseen: of 205 with a body in view and no head, 80 % are noticed; of 5564
+where everybody's head is in view, 0.8 %.
+"""
 
 
 def find_people(
@@ -19,8 +28,8 @@ def find_people(
     """People of one frame, best first, at most four.
 
     Args:
-        people: float32 (P, 9): objectness logit, head centre x, y, width, height, body x0, y0, x1, y1, all
-            in fractions of the vision input.
+        people: float32 (P, 9 or 10): objectness logit, head centre x, y, width, height, body x0, y0, x1, y1,
+            all in fractions of the vision input; and the logit of a trunk.
         frame_width, frame_height: size of the original frame in pixels.
     """
     scores = 1 / (1 + np.exp(-people[:, 0].clip(-30, 30)))
@@ -29,7 +38,7 @@ def find_people(
         score = float(scores[index])
         if not score >= MIN_SCORE or len(kept) == MAX_PEOPLE:
             break
-        cx, cy, w, h, x0, y0, x1, y1 = (float(value) for value in people[index, 1:])
+        cx, cy, w, h, x0, y0, x1, y1 = (float(value) for value in people[index, 1:9])
         head: Box = (cx - w / 2, cy - h / 2, w, h)
         if w > 0 and h > 0 and all(overlap(head, other) < _SAME_PERSON_IOU for _, other, _ in kept):
             kept.append((score, head, (x0, y0, max(x1 - x0, w), max(y1 - y0, h))))
@@ -41,6 +50,27 @@ def find_people(
         )
         for score, head, body in kept
     ]
+
+
+def hidden_trunks(people: NDArray[np.float32], rows: int) -> int:
+    """How many trunks of one frame belong to nobody whose head is found.
+
+    Args:
+        people: float32 (P, 9 or 10), as `find_people` takes them; without trunks nobody is hidden.
+        rows: of the grid of cells, P = rows x columns.
+    """
+    if people.shape[1] <= TRUNK:
+        return 0
+    columns = len(people) // rows
+    with_head = people[people[:, 0] > 0]
+    count = 0
+    for cell in np.flatnonzero(people[:, TRUNK] > _TRUNK_LOGIT):
+        x, y = (cell % columns + 0.5) / columns, (cell // columns + 0.5) / rows
+        beside, above, below = _REACH / columns, _REACH / rows, _REACH / rows
+        left, top, right, bottom = (with_head[:, column] for column in (5, 6, 7, 8))
+        own = (x > left - beside) & (x < right + beside) & (y > top - above) & (y < bottom + below)
+        count += not own.any()
+    return count
 
 
 def overlap(a: Box, b: Box) -> float:

@@ -1,18 +1,20 @@
 """Frames to person views: detect, track, crop, embed. Knows no subjects; the encoders are handed in.
 
 The detector looks at a small picture of the whole scene, so its boxes are inexact. The head encoder says of
-each crop where in it the head really is; a second crop is cut there, and that one is embedded.
+each crop where in it the head really is; a second crop is cut there, and that one is embedded. The body below
+it is cut by the same box.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.contract.pixels import Box, PixelSpec, normalise, to_crop
+from runtime.contract.pixels import Box, PixelSpec, normalise, to_body_crop, to_crop
 from runtime.people.cluster import join_tracks, split_tracks
 from runtime.people.detect import find_people
 from runtime.people.faces import Face, FaceEngine, face_distance
@@ -20,9 +22,29 @@ from runtime.people.track import link
 from runtime.people.views import PersonBox, PersonView
 
 Floats = NDArray[np.float32]
-EmbedHeads = Callable[[Floats], tuple[Floats, Floats, Floats]]
-"""Crops float32 (N, 3, side, side), normalised, to embeddings (N, E), unit, qualities (N,), 0..1, and shifts
-(N, 3): the head's centre right of and below the crop's, in sides of the crop, and ln of its relative size."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadLook:
+    """What the head encoder tells of N crops.
+
+    Attributes:
+        embeddings: float32 (N, E), unit rows; qualities: (N,), 0..1.
+        shifts: (N, 3), the head's centre right of and below the crop's, in sides of the crop, and ln of its
+            relative size.
+        poses: (N, 3), sine and cosine of the yaw, pitch in radians.
+    """
+
+    embeddings: Floats
+    qualities: Floats
+    shifts: Floats
+    poses: Floats
+
+
+EmbedHeads = Callable[[Floats], HeadLook]
+"""Crops float32 (N, 3, side, side), normalised, to what the head encoder tells of them."""
+TellBodies = Callable[[Floats], Floats]
+"""Body crops float32 (N, 3, height, width), normalised, to signs (N, J - 3)."""
 
 SAME_HEAD_BELOW, OTHER_HEAD_ABOVE = 0.4, 0.55
 """Cosine distances of head embeddings, measured on 1753 tracks of 1200 rendered clips of people unseen.
@@ -42,14 +64,15 @@ def head_views(
     people: Floats,
     spec: PixelSpec,
     embed: EmbedHeads,
+    tell: TellBodies | None = None,
 ) -> list[PersonView]:
     """Views of everybody in a window of the trained world.
 
     Args:
         frames: uint8 (T, H, W, 3), RGB.
         times_s: seconds of each frame from the first.
-        people: float32 (T, P, 9), the vision engine's `people`.
-        embed: the head encoder.
+        people: float32 (T, P, 9 or 10), the vision engine's `people`.
+        embed: the head encoder. tell: the body encoder; None: the bundle has none, and views have no signs.
 
     Returns:
         one view per person and frame, one track number a person.
@@ -61,9 +84,13 @@ def head_views(
     if not found:
         return []
     heads = [boxes[t][n].head for t, n in found]
-    _, _, shifts = embed(_crops(frames, found, heads, spec))
+    shifts = embed(_crops(frames, found, heads, spec)).shifts
     heads = [corrected(head, shift, spec) for head, shift in zip(heads, shifts, strict=True)]
-    embeddings, qualities, _ = embed(_crops(frames, found, heads, spec))
+    look = embed(_crops(frames, found, heads, spec))
+    signs = None
+    if tell is not None:
+        bodies = [to_body_crop(frames[t], head, spec) for (t, _), head in zip(found, heads, strict=True)]
+        signs = np.concatenate([tell(normalise(np.stack(bodies), spec)), look.poses], axis=1)
     views = [
         PersonView(
             frame=t,
@@ -71,9 +98,10 @@ def head_views(
             track=tracks[t][n],
             head=heads[row],
             body=boxes[t][n].body,
-            embedding=embeddings[row],
-            quality=float(np.clip(qualities[row], 0.0, 1.0)),
+            embedding=look.embeddings[row],
+            quality=float(np.clip(look.qualities[row], 0.0, 1.0)),
             source="head",
+            signs=None if signs is None else signs[row],
         )
         for row, (t, n) in enumerate(found)
     ]

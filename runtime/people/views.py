@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from runtime.contract.adapter import PersonSource
 from runtime.contract.pixels import Box
+
+_POSE, _TOLD = 3, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class PersonView:
         embedding: float32 (E,), unit.
         quality: 0..1; how well this view can tell who it is.
         source: which encoder made the embedding.
+        signs: float32 (J,), what the body shows (joints, deed, clothes, pose of the head); None: not told.
     """
 
     frame: int
@@ -48,6 +52,18 @@ class PersonView:
     embedding: NDArray[np.float32]
     quality: float
     source: PersonSource
+    signs: NDArray[np.float32] | None = None
+
+    @property
+    def yaw_deg(self) -> float | None:
+        """How far the head is turned, -180..180, positive to the picture's right; None: not told.
+
+        The last three signs are sine and cosine of the yaw, and the pitch; small ones tell nothing.
+        """
+        if self.signs is None or len(self.signs) < _POSE:
+            return None
+        sine, cosine = (float(value) for value in self.signs[-_POSE:-1])
+        return math.degrees(math.atan2(sine, cosine)) if math.hypot(sine, cosine) > _TOLD else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +74,14 @@ class PersonTokens:
         embed: float32 (M, E), unit rows, zeros where not valid.
         geom: float32 (M, 12): head cx, cy, w, h (fractions of the vision input), quality, velocity x, y
             (fractions per second), time 0..1, source is head, source is face, track / 8, 1.
+        signs: float32 (M, J), zeros where nothing was told.
         valid: float32 (M,), 1 or 0.
         views: the views behind the first rows, in row order.
     """
 
     embed: NDArray[np.float32]
     geom: NDArray[np.float32]
+    signs: NDArray[np.float32]
     valid: NDArray[np.float32]
     views: tuple[PersonView, ...]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runtime.contract.dialogue import Answer, AnswerKind, Intent, Kind, SubjectVerdict, Verdict
 from runtime.contract.prompt import (
+    NEVER_DESCRIBED,
     TEMPLATE_VERSION,
     BlockPiece,
     Spoken,
@@ -16,6 +17,7 @@ from runtime.contract.prompt import (
     with_names,
 )
 from runtime.engines.language import LanguageModel
+from runtime.people.cluster import spread_views
 from runtime.session import words
 from runtime.session.decide import Findings, Judgement, Person, combine
 from runtime.session.evidence import evidence_of
@@ -23,9 +25,12 @@ from runtime.session.footage import Footage
 from runtime.session.judge import Installed, rows_of
 from runtime.session.models import Models
 from runtime.session.observe import Observation
+from runtime.session.reference import reference_tokens
+from runtime.sightings import Sighting
 
 _MAX_TOKENS = 32
 _PERHAPS = 0.5
+_SEEN = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ def answer_intent(
         frame_age_ms=age_ms,
         subjects=said.subjects,
         unknown_people=looked.findings.unknown_people,
-        evidence=evidence_of(said.shown, footage, evidence_dir),
+        evidence=evidence_of(said.shown, footage, evidence_dir, lambda person: _sighting(looked, person)),
         reason=said.reason,
         base=looked.models.manifest.base,
         adapters={
@@ -95,6 +100,22 @@ def answer_intent(
         },
         timings_ms=timings_ms,
     )
+
+
+def _sighting(looked: Looked, person: Person) -> Sighting | None:
+    """What was seen of somebody who was given a name; of nobody else is anything kept."""
+    if person.subject_id is None:
+        return None
+    mine = [view for view in looked.observation.views if view.track == person.number]
+    frames = looked.footage.clip.frames
+    tokens = reference_tokens(
+        looked.models, [(spread_views(mine, _SEEN), (frames.shape[2], frames.shape[1]))]
+    )
+    used = tokens["person_valid"] > 0
+    return Sighting(
+        person.subject_id, looked.observation.source, looked.models.manifest.base,
+        tokens["person_embed"][used], tokens["person_geom"][used],
+    )  # fmt: skip
 
 
 def _about(looked: Looked, intent: Intent, names: Mapping[str, str], check: Callable[[], None]) -> _Said:
@@ -243,27 +264,41 @@ def _described(
     names: Mapping[str, str],
     check: Callable[[], None],
 ) -> Spoken:
-    """What the language model says of one subject, in the window that shows it best."""
+    """What the language model says of one subject, in the window that shows it best.
+
+    The prompt holds the subjects enrolled beside it, too, present or not: who is in it tells nothing of who
+    is there, and questions about any of them share one prefix. Only the one asked about may be spoken of.
+    """
     language, claim = looked.models.language, judgement.claim
     if not isinstance(language, LanguageModel) or claim is None:
         return Spoken("", 0.0)
     check()
-    one = next(one for one in looked.installed if one.adapter.subject_id == judgement.said.subject_id)
+    subject_id = judgement.said.subject_id
+    group, asked = _described_together(looked, subject_id)
     window = looked.observation.windows[claim.window]
-    rows = rows_of(looked.models, window, one.adapter)
-    blocks = {
-        BlockPiece("video"): rows.base,
-        BlockPiece("token", 0): one.adapter.arrays["token"][None],
-        BlockPiece("soft", 0): one.adapter.arrays["soft_tokens"],
-        BlockPiece("rows", 0): rows.subject,
-    }
+    rows = rows_of(looked.models, window, [one.adapter for one in group])
+    blocks = {BlockPiece("video"): rows.base}
+    for slot, one in enumerate(group):
+        blocks[BlockPiece("token", slot)] = one.adapter.arrays["token"][None]
+        blocks[BlockPiece("soft", slot)] = one.adapter.arrays["soft_tokens"]
+        blocks[BlockPiece("rows", slot)] = rows.subjects[slot]
     spoken = language.generate(
-        (window.key, one.adapter.subject_id, one.sha256, TEMPLATE_VERSION),
-        build_prompt(1, canonical_question(intent.kind, [0])),
+        (window.key, tuple((one.adapter.subject_id, one.sha256) for one in group), TEMPLATE_VERSION),
+        build_prompt(len(group), canonical_question(intent.kind, [asked])),
         blocks,
-        slots=[0],
+        slots=[asked],
         max_tokens=_MAX_TOKENS,
+        without=NEVER_DESCRIBED,
         check=check,
     )
-    text = with_names(spoken.text, {0: words.named([one.adapter.subject_id], names)})
+    text = with_names(spoken.text, {asked: words.named([subject_id], names)})
     return Spoken(text, spoken.confidence)
+
+
+def _described_together(looked: Looked, subject_id: str) -> tuple[list[Installed], int]:
+    """Whose prompt this is: enrolled subjects side by side, and the slot of the one asked about."""
+    able = [one for one in looked.installed if len(one.adapter.views(looked.observation.source))]
+    number = next(index for index, one in enumerate(able) if one.adapter.subject_id == subject_id)
+    size = looked.models.manifest.calibration.described_with
+    first = number - number % size
+    return able[first : first + size], number - first

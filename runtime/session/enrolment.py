@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from runtime.adapters import write_adapter
 from runtime.contract.adapter import Adapter, PersonSource, check_adapter
@@ -16,28 +15,19 @@ from runtime.contract.errors import ContentError, UsageError
 from runtime.contract.serving import EnrolReport, EnrolRequest, PeopleNearest
 from runtime.people.cluster import mean_template, spread_views
 from runtime.people.faces import face_distance
-from runtime.people.tokens import person_tokens
 from runtime.people.views import PersonView
+from runtime.session.advice import hints, seen_from
 from runtime.session.evidence import write_jpeg
+from runtime.session.light import light_of
 from runtime.session.models import Models
 from runtime.session.observe import Observation, Observer
+from runtime.session.reference import learn, reference_tokens
 from runtime.session.sheet import contact_sheet
 from runtime.video import MAX_CLIP_S, read_video
 
-Floats = NDArray[np.float32]
-ENROL_TOKENS = 64
 KEPT_VIEWS = 16
 _LOOKS, _FACES_PER_PERSON = 24, 16
 _SURE_PERSON_VIEWS = 4
-_FEW_VIEWS = 6
-_GOOD_QUALITY = 0.5
-_SMALL_SPREAD = {"head": 0.06, "face": 0.008}
-_ALIKE = {"head": (0.85, 0.54), "face": (0.959, 0.938)}
-"""Cosines of templates from which somebody enrolled is called very alike, and alike.
-
-Heads: the same person in another rendered clip reaches 0.85 in the median, and 99 % of other people stay
-below 0.54. Faces: distances 0.42 and 0.52, see `face_calibration`.
-"""
 _SAME_BELOW = {"head": 0.5, "face": 0.54}
 """Distances below which a person in another clip, of another day, is the same one.
 
@@ -77,6 +67,7 @@ def enrol_from(
     adapter = _adapter(models, request, parts, kept, seen.source)
     write_adapter(request.adapter_path, adapter)
     nearest = _nearest(adapter, others, seen.source)
+    light = light_of([(part.clip.frames, _good(part.views)) for part in parts])
     quality = float(np.mean([view.quality for view in kept]))
     return EnrolReport(
         subject_id=request.subject_id,
@@ -88,7 +79,9 @@ def enrol_from(
         views=len(kept),
         people=len(people),
         quality=round(quality, 3),
-        hints=_hints(kept, quality, nearest, seen.source),
+        hints=hints(kept, quality, light, nearest, seen.source),
+        seen_from=seen_from(kept),
+        light=light,
         nearest=nearest,
         adapter_path=request.adapter_path,
         sheet_path=request.sheet_path,
@@ -174,45 +167,11 @@ def _adapter(
     kept: Sequence[PersonView],
     source: PersonSource,
 ) -> Adapter:
-    shapes = models.manifest.shapes
-    tokens = _reference_tokens(models, parts)
-    learned = models.engines["enrol"].run(tokens)
-    k, d, r = shapes["K"], shapes["D"], shapes["R"]
-    arrays = {
-        "queries": learned["queries"],
-        "soft_tokens": learned["soft_tokens"],
-        "token": learned["token"],
-        "delta_a": np.zeros((k, d, r), dtype=np.float32),
-        "delta_b": np.zeros((k, r, d), dtype=np.float32),
-        f"views.{source}": np.stack([view.embedding for view in kept]).astype(np.float32),
-    }
+    sized = [(part.views, (part.clip.frames.shape[2], part.clip.frames.shape[1])) for part in parts]
+    kept_views = np.stack([view.embedding for view in kept])
+    arrays = learn(models, reference_tokens(models, sized), source, kept_views)
     adapter = Adapter(request.subject_id, models.manifest.base, "instant", request.release, arrays)
-    return check_adapter(adapter, base=models.manifest.base, shapes=shapes)
-
-
-def _reference_tokens(models: Models, parts: Sequence[_Part]) -> dict[str, Floats]:
-    """Person tokens of whole clips, an even share of each: time counts from the start of a view's window."""
-    spec, shapes = models.manifest.pixels, models.manifest.shapes
-    window_s, share = spec.window_frames / spec.window_fps, ENROL_TOKENS // len(parts)
-    inputs = {
-        "person_embed": np.zeros((ENROL_TOKENS, shapes["E"]), dtype=np.float32),
-        "person_geom": np.zeros((ENROL_TOKENS, shapes["G"]), dtype=np.float32),
-        "person_valid": np.zeros(ENROL_TOKENS, dtype=np.float32),
-    }
-    for number, part in enumerate(parts):
-        tokens = person_tokens(
-            [replace(view, track=0, t_s=view.t_s % window_s) for view in spread_views(part.views, share)],
-            frame_width=part.clip.frames.shape[2],
-            frame_height=part.clip.frames.shape[1],
-            spec=spec,
-            capacity=share,
-            width=shapes["E"],
-        )
-        rows = slice(number * share, (number + 1) * share)
-        inputs["person_embed"][rows] = tokens.embed
-        inputs["person_geom"][rows] = tokens.geom
-        inputs["person_valid"][rows] = tokens.valid
-    return inputs
+    return check_adapter(adapter, base=models.manifest.base, shapes=models.manifest.shapes)
 
 
 def _nearest(adapter: Adapter, others: Sequence[Adapter], source: PersonSource) -> PeopleNearest | None:
@@ -226,23 +185,3 @@ def _nearest(adapter: Adapter, others: Sequence[Adapter], source: PersonSource) 
         if best is None or cosine > best.similarity:
             best = PeopleNearest(other.subject_id, cosine)
     return best
-
-
-def _hints(
-    kept: Sequence[PersonView], quality: float, nearest: PeopleNearest | None, source: PersonSource
-) -> tuple[str, ...]:
-    hints = []
-    what = "face" if source == "face" else "head"
-    if len(kept) < _FEW_VIEWS:
-        hints.append(f"only {len(kept)} usable views: a longer clip would help.")
-    if quality < _GOOD_QUALITY:
-        hints.append(f"the {what} is small or blurred: come closer to the camera, or use more light.")
-    embeddings = np.stack([view.embedding for view in kept])
-    if len(kept) >= _FEW_VIEWS and float(1.0 - (embeddings @ embeddings.T).min()) < _SMALL_SPREAD[source]:
-        hints.append("all views look alike: let the person turn to the left and to the right.")
-    if nearest is not None:
-        high, some = _ALIKE[source]
-        if nearest.similarity >= some:
-            risk = "high" if nearest.similarity >= high else "some"
-            hints.append(f"{risk} risk of confusion with somebody already enrolled: expect more `unsure`.")
-    return tuple(hints)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -16,34 +16,43 @@ from runtime.contract.errors import StoreError
 from runtime.contract.pixels import Box
 from runtime.session.decide import Person
 from runtime.session.footage import Footage
+from runtime.sightings import SIGHTING_SUFFIX, Sighting, sighting_to_bytes
 
 MAX_EVIDENCE = 4
 _KNOWN, _UNKNOWN = (80, 200, 90), (235, 160, 50)
 _JPEG_QUALITY = 92
 
 
-def evidence_of(people: Sequence[Person], footage: Footage, folder: Path | None) -> tuple[Evidence, ...]:
+def evidence_of(
+    people: Sequence[Person], footage: Footage, folder: Path | None,
+    sighting: Callable[[Person], Sighting | None],
+) -> tuple[Evidence, ...]:  # fmt: skip
     """One frame for each of at most four people.
 
     Args:
         people: most important first.
-        folder: where pictures with the box drawn are written (JPEG); None: none are.
+        folder: where pictures with the box drawn are written (JPEG), and beside them what was seen of whoever
+            was given a name; None: nothing is.
 
     Raises:
         StoreError: the folder cannot be written.
     """
-    return tuple(_evidence(person, footage, folder) for person in people[:MAX_EVIDENCE])
+    return tuple(_evidence(person, footage, folder, sighting(person)) for person in people[:MAX_EVIDENCE])
 
 
-def _evidence(person: Person, footage: Footage, folder: Path | None) -> Evidence:
+def _evidence(person: Person, footage: Footage, folder: Path | None, sighting: Sighting | None) -> Evidence:
     frame = footage.clip.frames[person.view.frame]
     digest = hashlib.sha256(np.ascontiguousarray(frame).data).hexdigest()
-    image = ""
+    image = event = ""
     if folder is not None:
-        path = folder / f"{digest[:16]}-{person.number}.jpg"
+        name = f"{digest[:16]}-{person.number}"
+        path = folder / f"{name}.jpg"
         colour = _UNKNOWN if person.subject_id is None else _KNOWN
         write_jpeg(path, _with_box(frame, person.view.head, colour))
         image = str(path)
+        if sighting is not None:
+            write_atomic(path.with_suffix(SIGHTING_SUFFIX), sighting_to_bytes(sighting))
+            event = name
     return Evidence(
         camera=footage.camera,
         at=footage.at_s(person.view.frame),
@@ -51,6 +60,7 @@ def _evidence(person: Person, footage: Footage, folder: Path | None) -> Evidence
         frame_sha256=digest,
         subject_id=person.subject_id,
         image=image,
+        event=event,
     )
 
 

@@ -6,7 +6,7 @@ The evidence for one subject never depends on who else is installed; only the de
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from runtime.engines.base import Array
 from runtime.people.cluster import mean_template
 from runtime.people.faces import face_distance
 from runtime.people.views import PersonView
+from runtime.session.denials import after_denials
 from runtime.session.models import BRIDGE, FACE, Models
 from runtime.session.observe import Observation, Window
 
@@ -28,10 +29,15 @@ _BEST_VIEWS = 4
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A subject in the runtime: a checked adapter and the hash of its file."""
+    """A subject in the runtime: a checked adapter and the hash of its file.
+
+    Attributes:
+        rivals: people of whom the household said that they are not this one, as adapters.
+    """
 
     adapter: Adapter
     sha256: str
+    rivals: tuple[Adapter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +60,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class BridgeRows:
-    """What the bridge gives the language model for one window and one subject.
+    """What the bridge gives the language model for one window and some subjects.
 
     Attributes:
-        base: float32 (Q, D); subject: float32 (Q, D).
+        base: float32 (Q, D); subjects: float32 (S, Q, D), in the order of the adapters.
     """
 
     base: Floats
-    subject: Floats
+    subjects: Floats
 
 
 def claims_of(
@@ -72,24 +78,52 @@ def claims_of(
 ) -> list[Claim]:
     """Evidence for every installed subject that has views of this source; no claim for one that has none.
 
-    Of several windows or persons each gives its own claim.
+    Of several windows or persons each gives its own claim. Rivals of a subject only make that subject's
+    evidence weaker.
     """
     source = observation.source
-    able = [one.adapter for one in installed if len(one.adapter.views(source))]
-    if source == "face":
-        return _face_claims(models, observation, able)
+    able = [one for one in installed if len(one.adapter.views(source))]
+    mine = _claims(models, observation, [one.adapter for one in able], check)
+    rivals = [rival for one in able for rival in one.rivals if len(rival.views(source))]
+    if not rivals:
+        return mine
+    against: dict[tuple[str, int, int], list[float]] = {}
+    for claim in _claims(models, observation, rivals, check):
+        against.setdefault((claim.subject_id, claim.person, claim.window), []).append(claim.llr)
+    return [
+        replace(claim, llr=after_denials(claim.llr, against.get(_about(claim), [])))
+        if claim.person != NOBODY
+        else claim
+        for claim in mine
+    ]
+
+
+def _about(claim: Claim) -> tuple[str, int, int]:
+    return claim.subject_id, claim.person, claim.window
+
+
+def _claims(
+    models: Models, observation: Observation, adapters: Sequence[Adapter], check: Callable[[], None]
+) -> list[Claim]:
+    if observation.source == "face":
+        return _face_claims(models, observation, adapters)
     claims: list[Claim] = []
     for number, window in enumerate(observation.windows):
-        for start in range(0, len(able), _SLOT_COUNTS[-1]):
+        for start in range(0, len(adapters), _SLOT_COUNTS[-1]):
             check()
-            claims += _bridge_claims(models, window, number, able[start : start + _SLOT_COUNTS[-1]])
+            claims += _bridge_claims(models, window, number, adapters[start : start + _SLOT_COUNTS[-1]])
     return claims
 
 
-def rows_of(models: Models, window: Window, adapter: Adapter) -> BridgeRows:
-    """The bridge's rows for the language model, about one subject alone."""
-    outputs = run_bridge(models, window, [adapter])
-    return BridgeRows(outputs["base_rows"], outputs["subject_rows"][0])
+def best_views(observation: Observation, person: int) -> list[PersonView]:
+    """The clearest views of a person, at most four, the best first."""
+    return sorted((v for v in observation.views if v.track == person), key=lambda v: -v.quality)[:_BEST_VIEWS]
+
+
+def rows_of(models: Models, window: Window, adapters: Sequence[Adapter]) -> BridgeRows:
+    """The bridge's rows for the language model, about 1 to 8 subjects."""
+    outputs = run_bridge(models, window, adapters)
+    return BridgeRows(outputs["base_rows"], outputs["subject_rows"][: len(adapters)])
 
 
 def run_bridge(models: Models, window: Window, adapters: Sequence[Adapter]) -> dict[str, Array]:
@@ -100,9 +134,15 @@ def run_bridge(models: Models, window: Window, adapters: Sequence[Adapter]) -> d
         "person_embed": window.tokens.embed,
         "person_geom": window.tokens.geom,
         "person_valid": window.tokens.valid,
+        **sign_inputs(window.tokens.signs),
         **subject_inputs(adapters, models.manifest.shapes),
     }
     return models.engines["bridge"].run(inputs)
+
+
+def sign_inputs(signs: Floats) -> dict[str, Floats]:
+    """The bridge's input of signs (M, J); a bundle without a body encoder (J = 0) has none."""
+    return {"person_signs": signs} if signs.shape[1] else {}
 
 
 def subject_inputs(
@@ -157,8 +197,7 @@ def _face_claims(models: Models, observation: Observation, adapters: Sequence[Ad
     calibration = models.calibration(FACE)
     claims = []
     for person in sorted({view.track for view in observation.views}):
-        views = sorted((v for v in observation.views if v.track == person), key=lambda v: -v.quality)
-        best = views[:_BEST_VIEWS]
+        best = best_views(observation, person)
         mean = mean_template(best)[None]
         for adapter in adapters:
             known = adapter.views("face")

@@ -12,22 +12,27 @@ from pathlib import Path
 
 from runtime.adapters import read_adapter
 from runtime.config import RuntimeConfig
+from runtime.contract.adapter import PERSON_SOURCES, Adapter, PersonSource
 from runtime.contract.bundle import Bundle
 from runtime.contract.dialogue import Answer, Intent
 from runtime.contract.errors import AdapterError, DeadlineError, UsageError
 from runtime.contract.serving import AdapterRef, Deadline, EnrolReport, EnrolRequest, Source
 from runtime.session.answering import Looked, answer_intent
 from runtime.session.decide import Findings, decide
+from runtime.session.denials import rival_of
 from runtime.session.enrolment import enrol_from
 from runtime.session.footage import Footage, open_footage
 from runtime.session.judge import NOBODY, Claim, Installed, claims_of
 from runtime.session.models import Models, load_models
 from runtime.session.observe import LIVE_LOOKS, MAX_LOOK_GAP_S, Observation, Observer, clip_looks
 from runtime.session.selftest import selftest_problems
+from runtime.sightings import read_sighting
 
 _FACES_PER_PERSON = 4
 _MIN_FACE_VIEWS = 2
 """One face in several looks may be a chance find, badly aligned: it tells nobody apart."""
+_MIN_HIDDEN, _HIDDEN_SHARE = 2, 0.25
+"""A body without a head counts when it is seen in this many looks, and in this share of them."""
 
 
 def open_session(bundle: Bundle, config: RuntimeConfig) -> LocalSession:
@@ -72,7 +77,8 @@ class LocalSession:
                     f"{adapter.subject_id[:9]} release {adapter.release}.",
                     "Enrol this person again.",
                 )
-            fresh.append(Installed(adapter, hashlib.sha256(raw).hexdigest()))
+            rivals = _rivals(self._models, ref)
+            fresh.append(Installed(adapter, hashlib.sha256(raw).hexdigest(), rivals))
         ids = [one.adapter.subject_id for one in fresh]
         if len(set(ids)) != len(ids):
             raise AdapterError("two adapters are for the same subject.", "Install one adapter a subject.")
@@ -102,7 +108,7 @@ class LocalSession:
         with _timed(timings_ms, "look"):
             looks = LIVE_LOOKS if footage.newest_at is not None else clip_looks(footage.clip.duration_s)
             observation = self._observer.observe(
-                footage.clip, looks=looks, per_track=_FACES_PER_PERSON, check=check
+                footage.clip, looks=looks, per_track=_FACES_PER_PERSON, check=check, known=_known(installed)
             )
         with _timed(timings_ms, "compare"):
             claims = self._claims_of(observation, installed, check)
@@ -158,7 +164,7 @@ class LocalSession:
             compared=compared - {NOBODY},
             calibration=self._models.manifest.calibration,
             min_views=_MIN_FACE_VIEWS if source == "face" and observation.looks > 1 else 1,
-            doubts=[*footage.doubts, *_face_doubts(footage, observation)],
+            doubts=[*footage.doubts, *_face_doubts(footage, observation), *_hidden_doubts(observation)],
         )
 
 
@@ -173,6 +179,32 @@ def _face_doubts(footage: Footage, observation: Observation) -> list[str]:
     if observation.gap_s > MAX_LOOK_GAP_S:
         return [f"Faces were looked for only every {observation.gap_s:.1f} s."]
     return []
+
+
+def _hidden_doubts(observation: Observation) -> list[str]:
+    """Why somebody cannot be told: a body is in view for a while, and no head."""
+    if observation.hidden < max(_MIN_HIDDEN, _HIDDEN_SHARE * observation.looks):
+        return []
+    return ["Somebody is in view whose head is not."]
+
+
+def _known(installed: Sequence[Installed]) -> PersonSource | None:
+    """What all of them were learned from, if that is one thing."""
+    sources = {source for one in installed for source in PERSON_SOURCES if len(one.adapter.views(source))}
+    return sources.pop() if len(sources) == 1 else None
+
+
+def _rivals(models: Models, ref: AdapterRef) -> tuple[Adapter, ...]:
+    """Who was denied to be this subject, as far as this base can compare."""
+    found = []
+    for path in ref.denied:
+        sighting = read_sighting(path)
+        if sighting.subject_id != ref.subject_id:
+            raise AdapterError(
+                f"a denial of {ref.subject_id[:9]} is about {sighting.subject_id[:9]}.", "Deny it again."
+            )
+        found.append(rival_of(models, sighting))
+    return tuple(rival for rival in found if rival is not None)
 
 
 def _checker(deadline: Deadline) -> Callable[[], None]:

@@ -23,7 +23,7 @@ from runtime.people.faces import FaceEngine, shared_faces
 
 NEEDED = ("vision", "head", "bridge", "enrol")
 DOMAIN_ROLE = "domain"
-BRIDGE, FACE = "bridge", "face"
+BRIDGE, BODY, FACE = "bridge", "body", "face"
 _EMBEDDINGS, _TOKENIZER = "embeddings.safetensors", "tokenizer.json"
 Floats = NDArray[np.float32]
 

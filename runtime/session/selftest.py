@@ -11,7 +11,8 @@ from runtime.adapters import read_adapter
 from runtime.contract.adapter import Adapter
 from runtime.contract.bundle import Bundle
 from runtime.contract.errors import PvchatError
-from runtime.session.judge import subject_inputs
+from runtime.engines.base import Array
+from runtime.session.judge import sign_inputs, subject_inputs
 from runtime.session.models import Models, read_tensors
 
 TOLERANCE = 1e-3
@@ -24,7 +25,8 @@ Floats = NDArray[np.float32]
 def selftest_problems(bundle: Bundle, models: Models, adapter: Path | None) -> list[str]:
     """One line per problem; empty: everything agrees.
 
-    Golden files hold `<engine>.in.<name>` and `<engine>.out.<name>`; outputs must agree within 1e-3. The
+    Golden files hold `<engine>.in.<name>` (float16 stands for float32) and `<engine>.out.<name>`; outputs
+    must agree within 1e-3. The
     canary asks whether evidence for one subject changes by a bit when another one is installed.
 
     Args:
@@ -52,7 +54,7 @@ def _golden(bundle: Bundle, models: Models, path: str) -> list[str]:
     problems: list[str] = []
     roles = sorted({name.split(".", 1)[0] for name in tensors})
     for role in roles:
-        inputs = {n.split(".in.", 1)[1]: a for n, a in tensors.items() if n.startswith(f"{role}.in.")}
+        inputs = {n.split(".in.", 1)[1]: _fed(a) for n, a in tensors.items() if n.startswith(f"{role}.in.")}
         wanted = {n.split(".out.", 1)[1]: a for n, a in tensors.items() if n.startswith(f"{role}.out.")}
         if role not in models.engines or not wanted:
             problems.append(f"{path}: nothing to compare for engine {role!r}.")
@@ -68,6 +70,11 @@ def _golden(bundle: Bundle, models: Models, path: str) -> list[str]:
             if (problem := _differs(f"{role}.{name}", outputs.get(name), expected))
         ]
     return problems
+
+
+def _fed(array: NDArray[np.generic]) -> Array:
+    """An input as the engine takes it."""
+    return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 def _differs(name: str, got: NDArray[np.generic] | None, expected: NDArray[np.generic]) -> str:
@@ -135,4 +142,5 @@ def _random_window(models: Models, rng: np.random.Generator) -> dict[str, Floats
         "person_embed": (unit * valid[:, None]).astype(np.float32),
         "person_geom": (rng.uniform(size=(s["M"], s["G"])) * valid[:, None]).astype(np.float32),
         "person_valid": valid,
+        **sign_inputs((rng.normal(size=(s["M"], s.get("J", 0))) * valid[:, None]).astype(np.float32)),
     }

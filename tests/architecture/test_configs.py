@@ -11,16 +11,20 @@ from export.config import ExportConfig
 from runtime.config import RuntimeConfig
 from runtime.contract.settings import load_settings
 from tests.architecture.project_files import ROOT, relative
+from train.augment.dataset.config import AugmentConfig
 from train.base.config import BaseConfig
 from train.evaluate.config import EvaluateConfig
+from train.household.config import HouseholdConfig
 from train.subject.config import SubjectConfig
 
 READERS: dict[str, type[Any]] = {
     "configs/device/default.toml": DeviceConfig,
     "configs/export/cpu.toml": ExportConfig,
     "configs/runtime/default.toml": RuntimeConfig,
+    "configs/train/augment.toml": AugmentConfig,
     "configs/train/evaluate.toml": EvaluateConfig,
     "configs/train/evaluate_quick.toml": EvaluateConfig,
+    "configs/train/household.toml": HouseholdConfig,
     "configs/train/subject.toml": SubjectConfig,
     "configs/train/tiny.toml": BaseConfig,
 }

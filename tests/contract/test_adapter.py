@@ -49,6 +49,12 @@ def test_views_of_one_source_are_enough(absent: str) -> None:
     check_adapter(adapter(arrays=few), base=BASE, shapes=SHAPES)
 
 
+def test_soft_tokens_are_as_many_as_queries_unless_the_manifest_says_otherwise() -> None:
+    few = {**arrays(), "soft_tokens": np.zeros((3, 5), dtype=np.float32)}
+    assert "expected float32 (2, 5)" in refused(adapter(arrays=few))
+    check_adapter(adapter(arrays=few), base=BASE, shapes={**SHAPES, "W": 3})
+
+
 def test_an_adapter_without_any_view_is_refused() -> None:
     none = arrays()
     none["views.head"] = none["views.head"][:0]

@@ -116,7 +116,7 @@ def test_a_calibration_of_an_older_bundle_takes_the_mean_of_windows() -> None:
 
 
 def test_how_sure_a_description_must_be_travels_with_the_bundle() -> None:
-    rules = Calibration(descriptions={"action": 0.83}, correlation=0.7)
+    rules = Calibration(descriptions={"action": 0.83}, correlation=0.7, described_with=3)
     assert calibration_from_json(calibration_to_json(rules)) == rules
 
 

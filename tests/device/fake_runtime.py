@@ -71,6 +71,8 @@ class FakeRuntime:
     refusal: str = ""
     served: int = 0
     subjects: dict[str, int] = field(default_factory=dict)
+    denied: dict[str, tuple[Path, ...]] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)
     asked: list[Ask] = field(default_factory=list)
     enrolled: list[EnrolRequest] = field(default_factory=list)
     enrolling: threading.Event = field(default_factory=threading.Event)
@@ -82,10 +84,12 @@ class FakeRuntime:
             self.served += 1
             return Ready(
                 bundle_id=self.bundle_id, base=BASE, pid=os.getpid(), shapes={}, window_frames=8,
-                window_fps=4.0, accept=0.9, subjects=dict(self.subjects),
+                window_fps=4.0, accept=0.9, subjects=dict(self.subjects), denied=dict(self.marks),
             )  # fmt: skip
         if isinstance(request, SetSubjects):
             self.subjects = {one.subject_id: one.release for one in request.adapters}
+            self.denied = {one.subject_id: one.denied for one in request.adapters if one.denied}
+            self.marks = {one.subject_id: one.denied_mark for one in request.adapters if one.denied}
             return Done()
         if isinstance(request, Enrol):
             return EnrolReply(report=self._enrol(request.request, deadline))

@@ -220,9 +220,9 @@ def test_a_senseless_timeout_is_a_wrong_call(timeout_ms: str, home: Home) -> Non
 def test_demo_without_torch_says_what_to_install(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from device.cli import demo
+    from device import workshop
 
-    monkeypatch.setattr(demo, "_installed", lambda name: name != "torch")
+    monkeypatch.setattr(workshop, "installed", lambda name: name != "torch")
     assert cli.main(["demo"]) == 2
     assert "pip install torch" in capsys.readouterr().err
 

@@ -35,14 +35,17 @@ def test_after_a_long_healthy_run_waits_start_anew() -> None:
     assert backoff.failed(301.0) == 1.0
 
 
-def test_old_and_surplus_evidence_is_deleted_and_the_newest_stays(tmp_path: Path) -> None:
+def test_old_and_surplus_evidence_is_deleted_with_all_that_belongs_to_it(tmp_path: Path) -> None:
     for age_s in (5, 50, 500, 5000):
         path = tmp_path / "day" / f"{age_s}.jpg"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"x")
         os.utime(path, (10_000 - age_s, 10_000 - age_s))
+        path.with_suffix(".seen").write_bytes(b"who")
+    (tmp_path / "lonely.seen").write_bytes(b"who")
     assert prune_evidence(tmp_path, keep_s=1000, max_files=2, now=10_000) == 2
     assert sorted(path.name for path in tmp_path.rglob("*.jpg")) == ["5.jpg", "50.jpg"]
+    assert sorted(path.name for path in tmp_path.rglob("*.seen")) == ["5.seen", "50.seen"]
 
 
 def test_an_order_survives_the_pipe() -> None:

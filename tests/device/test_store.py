@@ -272,9 +272,9 @@ def test_a_damaged_database_is_refused_and_not_overwritten(store: Store, home: H
 def test_a_database_of_a_newer_version_is_refused(store: Store, home: Home) -> None:
     store.close()
     connection = sqlite3.connect(home.state_db)
-    connection.execute("PRAGMA user_version=2")
+    connection.execute("PRAGMA user_version=3")
     connection.close()
-    with pytest.raises(StoreError, match=r"schema 2.*Update pvchat-edge"):
+    with pytest.raises(StoreError, match=r"schema 3.*Update pvchat-edge"):
         Store.open(home)
 
 

@@ -34,6 +34,7 @@ BACKGROUND = (60, 70, 90)
 ELSEWHERE = (90, 200, 60)
 ANN, BEN, CYN, STRANGER = (255, 0, 120), (255, 120, 0), (255, 120, 120), (255, 0, 0)
 POOR_ANN = (190, 0, 120)
+HEADLESS = (60, 250, 90)
 WORDS = ("yes", "no", "is", "here", ".", "?", "in", "this", "video", "what", "wearing", "doing", "where")
 VOCABULARY = (*SPECIAL_TOKENS, *WORDS, "somebody", "and")
 SHAPES = {"P": 48, "Dv": 128, "E": 128, "F": 128, "G": 12, "M": 32, "Q": 16, "D": 192, "Dl": 192, "K": 4}
@@ -67,30 +68,39 @@ def make_bundle(
     root: Path,
     *,
     domain_limit: float = 0.1,
+    domain_sure: float | None = None,
     leak: bool = False,
     with_language: bool = True,
+    with_bodies: bool = False,
     descriptions: Mapping[str, float] | None = None,
+    described_with: int = 1,
 ) -> Bundle:
     """Write a bundle into `root` and open it.
 
     Args:
-        domain_limit: below 0 nothing is the trained domain: only faces count.
+        domain_limit: below 0 nothing is the trained domain: only faces count. domain_sure: None: the limit.
         leak: the bridge mixes subjects, which the canary must notice.
-        descriptions: as in `Calibration`; None: action and appearance at 0.5.
+        with_bodies: a body engine, trunks and poses, as bundles have since they read bodies.
+        descriptions, described_with: as in `Calibration`; None: action and appearance at 0.5.
     """
     files: dict[str, tuple[bytes, str]] = {
-        "vision/vision.onnx": (graphs.vision(), "vision"),
+        "vision/vision.onnx": (graphs.vision(trunks=with_bodies), "vision"),
         "vision/domain.safetensors": (_domain(), "domain"),
-        "vision/head.onnx": (graphs.head(), "head"),
-        "bridge/bridge.onnx": (graphs.bridge(leak=leak), "bridge"),
+        "vision/head.onnx": (graphs.head(pose=with_bodies), "head"),
+        "bridge/bridge.onnx": (graphs.bridge(leak=leak, signs=with_bodies), "bridge"),
         "bridge/enrol.onnx": (graphs.enrol(), "enrol"),
     }
     specs = {
-        "vision": _spec("vision/vision.onnx", *graphs.VISION),
-        "head": _spec("vision/head.onnx", *graphs.HEAD),
-        "bridge": _spec("bridge/bridge.onnx", *graphs.BRIDGE),
+        "vision": _spec("vision/vision.onnx", *(graphs.with_trunks() if with_bodies else graphs.VISION)),
+        "head": _spec("vision/head.onnx", *(graphs.with_pose() if with_bodies else graphs.HEAD)),
+        "bridge": _spec("bridge/bridge.onnx", *(graphs.with_signs() if with_bodies else graphs.BRIDGE)),
         "enrol": _spec("bridge/enrol.onnx", *graphs.ENROL),
     }
+    shapes = dict(SHAPES)
+    if with_bodies:
+        files["body/body.onnx"] = (graphs.body(), "body")
+        specs["body"] = _spec("body/body.onnx", *graphs.BODY)
+        shapes["J"] = graphs.BODY_SIGNS + graphs.POSE
     if with_language:
         files["language/model.onnx"] = (language_graph(), "language")
         files["language/embeddings.safetensors"] = (
@@ -108,14 +118,17 @@ def make_bundle(
     rules = Calibration(
         sources={"bridge": SourceCalibration(scale=1.0, bias=0.0, provenance="tiny graphs")},
         domain_limit=domain_limit,
+        domain_sure=max(0.0, domain_limit) if domain_sure is None else domain_sure,
         descriptions={"action": 0.5, "appearance": 0.5} if descriptions is None else descriptions,
+        described_with=described_with,
     )
-    return write_bundle(root, files, specs, rules)
+    return write_bundle(root, files, specs, rules, shapes)
 
 
 def write_bundle(
-    root: Path, files: Mapping[str, tuple[bytes, str]], specs: dict[str, EngineSpec], rules: Calibration
-) -> Bundle:
+    root: Path, files: Mapping[str, tuple[bytes, str]], specs: dict[str, EngineSpec], rules: Calibration,
+    shapes: Mapping[str, int] = SHAPES,
+) -> Bundle:  # fmt: skip
     """Files and a manifest that fits them."""
     entries = []
     for name, (data, role) in sorted(files.items()):
@@ -128,7 +141,7 @@ def write_bundle(
         base=BASE,
         files=tuple(entries),
         engines=specs,
-        shapes={**SHAPES, "R": 4, "S": 8},
+        shapes={**shapes, "R": 4, "S": 8},
         pixels=PixelSpec(),
         calibration=rules,
     )
@@ -142,7 +155,9 @@ def embedding_table() -> NDArray[np.float32]:
 
 
 def language_graph() -> bytes:
-    """After the question it says `<p1> is here .`, or `somebody is here .` where `<p1>` may not be said.
+    """After the question it says `<p1> is here .`, else `<p2> is here .`, else `somebody is here .`.
+
+    The first that may be said.
 
     It says yes the louder, the more the subject's rows (the unit vectors that no token uses) sum to.
     """
@@ -150,8 +165,10 @@ def language_graph() -> bytes:
     following = np.zeros((graphs.D, len(VOCABULARY)), dtype=np.float32)
     for before, after, weight in (
         ("[/INST]", "<p1>", 9.0),
+        ("[/INST]", "<p2>", 8.0),
         ("[/INST]", "somebody", 5.0),
         ("<p1>", "is", 9.0),
+        ("<p2>", "is", 9.0),
         ("somebody", "is", 9.0),
         ("is", "here", 9.0),
         ("here", ".", 9.0),

@@ -74,6 +74,8 @@ HEAD: tuple[Shapes, Shapes] = (
     {"crops": ["N", 3, 64, 64]},
     {"embeddings": ["N", E], "quality": ["N"], "shift": ["N", 3]},
 )
+BODY_SIGNS, POSE = 2, 3
+BODY: tuple[Shapes, Shapes] = ({"crops": ["N", 3, 112, 80]}, {"signs": ["N", BODY_SIGNS]})
 BRIDGE: tuple[Shapes, Shapes] = (
     {
         "scene": [T, P, DV],
@@ -101,8 +103,26 @@ LANGUAGE_IN: Shapes = {
 }
 
 
-def vision() -> bytes:
-    """Cells' mean colours; a cell is a person where red is above 0.7 of its range."""
+def with_signs() -> tuple[Shapes, Shapes]:
+    """The bridge's shapes in a bundle that has a body engine."""
+    inputs, outputs = BRIDGE
+    return {**inputs, "person_signs": [M, BODY_SIGNS + POSE]}, outputs
+
+
+def with_trunks() -> tuple[Shapes, Shapes]:
+    """The vision engine's shapes where it tells trunks."""
+    inputs, outputs = VISION
+    return inputs, {**outputs, "people": ["T", P, 10]}
+
+
+def with_pose() -> tuple[Shapes, Shapes]:
+    """The head engine's shapes where it tells the pose."""
+    inputs, outputs = HEAD
+    return inputs, {**outputs, "pose": ["N", POSE]}
+
+
+def vision(*, trunks: bool = False) -> bytes:
+    """Cells' mean colours; a cell is a person where red is above 0.7 of its range, a trunk where green is."""
     g = Graph()
     pooled = g.add("AveragePool", "pixels", kernel_shape=[24, 24], strides=[24, 24])
     cells = g.add("Transpose", g.add("Reshape", pooled, g.const([0, 3, P])), perm=[0, 2, 1])
@@ -116,12 +136,17 @@ def vision() -> bytes:
         [x0 + 1 / 16, y0 + 1 / 12, np.full(P, 1 / 8), np.full(P, 1 / 6), x0, y0, x0 + 1 / 8, y0 + 1 / 3], 1
     )
     spread = g.add("Add", g.add("Mul", logit, g.const(0.0)), g.const(boxes[None]))
-    g.add("Concat", logit, spread, out="people", axis=2)
-    return g.build(*VISION)
+    if not trunks:
+        g.add("Concat", logit, spread, out="people", axis=2)
+        return g.build(*VISION)
+    green = g.add("MatMul", rgb, g.const(np.array([[0.0], [1.0], [0.0]])))
+    trunk = g.add("Mul", g.add("Sub", green, g.const(0.7)), g.const(40.0))
+    g.add("Concat", logit, spread, trunk, out="people", axis=2)
+    return g.build(*with_trunks())
 
 
-def head() -> bytes:
-    """Unit embedding from green and blue in the crop's middle; quality from red."""
+def head(*, pose: bool = False) -> bytes:
+    """Unit embedding from green and blue in the crop's middle; quality from red; the pose is its colours."""
     g = Graph()
     middle = g.add("Slice", "crops", g.const([24, 24]), g.const([40, 40]), g.const([2, 3]))
     mean = g.add("ReduceMean", middle, g.const([2, 3]), keepdims=0)
@@ -134,11 +159,22 @@ def head() -> bytes:
     scaled = g.add("Mul", g.add("Sub", red, g.const(0.7)), g.const(3.3))
     g.add("Clip", scaled, g.const(0.0), g.const(1.0), out="quality")
     g.add("Mul", centred, g.const(0.0), out="shift")
-    return g.build(*HEAD)
+    if pose:
+        g.add("Identity", rgb, out="pose")
+    return g.build(*(with_pose() if pose else HEAD))
 
 
-def bridge(*, leak: bool = False) -> bytes:
-    """presence = 10 x best cosine - 5; `leak` adds a little of who else is installed."""
+def body() -> bytes:
+    """Signs are the mean red and green of the crop."""
+    g = Graph()
+    mean = g.add("ReduceMean", "crops", g.const([2, 3]), keepdims=0)
+    rgb = g.add("Add", g.add("Mul", mean, g.const(STD)), g.const(MEAN))
+    g.add("Slice", rgb, g.const([0]), g.const([BODY_SIGNS]), g.const([1]), out="signs")
+    return g.build(*BODY)
+
+
+def bridge(*, leak: bool = False, signs: bool = False) -> bytes:
+    """presence = 10 x best cosine - 5; `leak` adds a little of who else is installed; signs weigh nothing."""
     g = Graph()
     cosine = g.add("MatMul", "templates", g.add("Transpose", "person_embed", perm=[1, 0]))
     off = g.add("Mul", g.add("Sub", "person_valid", g.const(1.0)), g.const(3.0))
@@ -149,13 +185,16 @@ def bridge(*, leak: bool = False) -> bytes:
     if leak:
         others = g.add("ReduceSum", "subject_valid", g.const([0]), keepdims=1)
         score = g.add("Add", score, g.add("Mul", others, g.const(0.01)))
+    if signs:
+        silent = g.add("Mul", g.add("ReduceSum", "person_signs", keepdims=0), g.const(0.0))
+        score = g.add("Add", score, silent)
     presence = g.add("Mul", score, "subject_valid", out="presence")
     scene = g.add("ReduceMean", "scene", g.const([0, 1]), keepdims=0)
     row = g.add("MatMul", g.add("Unsqueeze", scene, g.const([0])), g.const(fixed(DV, D, 3)))
     g.add("Expand", row, g.const([Q, D]), out="base_rows")
     tinted = g.add("Unsqueeze", presence, g.const([1, 2]))
     g.add("Add", "queries", tinted, out="subject_rows")
-    return g.build(*BRIDGE)
+    return g.build(*(with_signs() if signs else BRIDGE))
 
 
 def enrol() -> bytes:

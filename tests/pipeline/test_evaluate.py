@@ -99,6 +99,18 @@ def test_folder_of_another_renderer_is_scored_without_its_drawings(
     assert line["instant_counts"]["present"] > 0
 
 
+def test_run_that_was_stopped_asks_only_what_was_not_answered(scored: dict[str, Any], work: Path) -> None:
+    (instant,) = (work / "answers").rglob("answers.json")
+    (trained,) = (work / "answers").rglob("answers-trained.json")
+    kept = trained.stat().st_mtime_ns
+    instant.unlink()
+    done = evaluate("--config", str(work / "c.toml"), "--seeds", str(SEED), "--work", str(work))
+    again = json.loads(done.stdout.splitlines()[-1])
+    assert {**again["instant"], **again["trained"]} == {**scored["instant"], **scored["trained"]}
+    assert instant.exists()
+    assert trained.stat().st_mtime_ns == kept
+
+
 @pytest.mark.usefixtures("scored")
 def test_rendered_people_are_the_seeds_and_are_not_rendered_twice(work: Path) -> None:
     (made,) = (path for path in work.iterdir() if path.name.startswith(f"seed-{SEED}"))

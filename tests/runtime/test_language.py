@@ -92,6 +92,11 @@ def test_a_subject_without_evidence_is_never_spoken_of() -> None:
     assert language().generate("k", PROMPT, blocks(), slots=[], max_tokens=20).text == "somebody is here ."
 
 
+def test_word_that_may_not_be_said_is_never_chosen() -> None:
+    said = language().generate("k", PROMPT, blocks(), slots=[0], max_tokens=3, without=["is"])
+    assert said.text.startswith("<p1>") and "is" not in said.text.split()
+
+
 def test_yes_grows_with_the_subjects_rows() -> None:
     model = language()
     low = model.yes_no("a", PROMPT, blocks(0.0))

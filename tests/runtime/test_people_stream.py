@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from runtime.contract.pixels import PixelSpec
-from runtime.people.stream import corrected, head_views
+from runtime.people.stream import HeadLook, corrected, head_views
 from runtime.people.views import PersonView, views_within
 
 SPEC = PixelSpec()
@@ -34,7 +35,7 @@ def detected(cx: float, cy: float, size: float) -> Floats:
     return people
 
 
-def centroid(crops: Floats) -> tuple[Floats, Floats, Floats]:
+def centroid(crops: Floats) -> HeadLook:
     """An encoder that sees where the white square is: its embedding is the crop's own mean."""
     light = crops.mean(axis=1) - crops.min()
     weight = light / light.sum(axis=(1, 2), keepdims=True)
@@ -45,7 +46,8 @@ def centroid(crops: Floats) -> tuple[Floats, Floats, Floats]:
     growth = np.log(np.sqrt(share) * SPEC.crop_margin)
     shift = np.stack([right, down, growth], axis=1).astype(np.float32)
     half = np.full((len(crops), 4), 0.5, dtype=np.float32)
-    return half, np.full(len(crops), 0.8, dtype=np.float32), shift
+    pose = np.full((len(crops), 3), 0.25, dtype=np.float32)
+    return HeadLook(half, np.full(len(crops), 0.8, dtype=np.float32), shift, pose)
 
 
 @pytest.mark.parametrize(("dx", "dy", "factor"), [(0, 0, 1.0), (5, -4, 1.0), (-6, 3, 1.15), (2, 3, 0.9)])
@@ -60,24 +62,61 @@ def test_an_inexact_box_is_corrected_by_what_the_crop_shows(dx: float, dy: float
 def test_embedding_and_quality_are_of_the_corrected_crop() -> None:
     calls: list[Floats] = []
 
-    def embed(crops: Floats) -> tuple[Floats, Floats, Floats]:
+    def embed(crops: Floats) -> HeadLook:
         calls.append(crops)
-        _, _, shift = centroid(crops)
         number = np.full(len(crops), len(calls) / 4, dtype=np.float32)
-        return np.repeat(number[:, None], 4, axis=1), number, shift
+        return replace(centroid(crops), embeddings=np.repeat(number[:, None], 4, axis=1), qualities=number)
 
     (view,) = head_views(picture(180, 120, 40)[None], [0.0], detected(188, 120, 40), SPEC, embed)
     assert len(calls) == 2 and view.quality == 0.5 and view.embedding[0] == 0.5
-    off = [abs(float(centroid(crops)[2][0, 0])) for crops in calls]
+    off = [abs(float(centroid(crops).shifts[0, 0])) for crops in calls]
     assert off[1] < 0.2 * off[0]
 
 
 def test_nobody_found_asks_the_encoder_for_nothing() -> None:
-    def embed(crops: Floats) -> tuple[Floats, Floats, Floats]:
+    def embed(crops: Floats) -> HeadLook:
         raise AssertionError("there is nothing to embed")
 
     people = np.full((1, CELLS, 9), -9.0, dtype=np.float32)
     assert head_views(picture(180, 120, 40)[None], [0.0], people, SPEC, embed) == []
+
+
+def test_signs_are_of_the_body_below_the_corrected_head_with_the_heads_pose_behind() -> None:
+    seen: list[Floats] = []
+
+    def tell(crops: Floats) -> Floats:
+        seen.append(crops)
+        return np.full((len(crops), 5), 2.0, dtype=np.float32)
+
+    (view,) = head_views(picture(180, 120, 40)[None], [0.0], detected(188, 120, 40), SPEC, centroid, tell)
+    assert view.signs is not None
+    assert view.signs.tolist() == [2.0] * 5 + [0.25] * 3
+    (crop,) = np.concatenate(seen)
+    assert crop.shape == (3, SPEC.body_height, SPEC.body_width)
+    light = crop[0] > 0
+    rows, columns = np.nonzero(light)
+    _, above, below = SPEC.body_span
+    assert (columns.mean() + 0.5) / SPEC.body_width == pytest.approx(0.5, abs=0.02)
+    assert (rows.mean() + 0.5) / SPEC.body_height == pytest.approx(above / (above + below), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("pose", "yaw"),
+    [((0.0, 1.0, 0.3), 0.0), ((1.0, 0.0, 0.0), 90.0), ((0.0, -1.0, 0.0), 180.0), ((0.0, 0.1, 0.0), None)],
+)
+def test_yaw_is_read_from_the_pose_and_not_guessed_where_none_was_told(
+    pose: tuple[float, ...], yaw: float | None
+) -> None:
+    box, none = (0.0, 0.0, 8.0, 8.0), np.ones(1, np.float32)
+    signs = np.asarray((5.0, *pose), dtype=np.float32)
+    view = PersonView(0, 0.0, 0, box, box, none, 0.8, "head", signs)
+    assert view.yaw_deg == (None if yaw is None else pytest.approx(yaw))
+    assert replace(view, signs=None).yaw_deg is None
+
+
+def test_without_a_body_encoder_nothing_is_told() -> None:
+    (view,) = head_views(picture(180, 120, 40)[None], [0.0], detected(180, 120, 40), SPEC, centroid)
+    assert view.signs is None
 
 
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=3, max_size=3))

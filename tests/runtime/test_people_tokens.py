@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -52,6 +54,15 @@ def test_velocity_is_in_frames_widths_a_second_and_only_along_one_track() -> Non
     tokens = pack(view(0, 0, x=64), view(0, 2, x=128), view(1, 3, x=600))
     np.testing.assert_allclose(tokens.geom[:3, 5], [0, 0.1 / 0.5, 0], atol=1e-6)
     np.testing.assert_allclose(tokens.geom[:3, 6], 0, atol=1e-6)
+
+
+def test_signs_travel_with_their_view_within_bounds_and_are_zero_where_nothing_was_told() -> None:
+    told = replace(view(0, 0), signs=np.array([3.0, -40.0, 99.0], dtype=np.float32))
+    tokens = person_tokens(
+        [told, view(1, 1)], frame_width=WIDTH, frame_height=HEIGHT, spec=SPEC, capacity=4, width=E, signs=3
+    )
+    np.testing.assert_array_equal(tokens.signs, [[3, -12, 12], [0, 0, 0], [0, 0, 0], [0, 0, 0]])
+    assert pack(told).signs.shape == (CAPACITY, 0)
 
 
 def test_the_source_of_an_embedding_is_marked() -> None:

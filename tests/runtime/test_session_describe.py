@@ -8,13 +8,18 @@ from pathlib import Path
 import pytest
 
 from runtime.contract.dialogue import exit_code
-from tests.fakes.tiny_bundle import ANN, STRANGER, make_bundle
+from runtime.contract.prompt import BlockPiece, Spoken
+from runtime.engines.language import LanguageModel
+from tests.fakes.tiny_bundle import ANN, BEN, CYN, STRANGER, make_bundle
 from tests.fakes.tiny_home import TinyHome, open_tiny
 
 
-def home_with(folder: Path, descriptions: Mapping[str, float] | None) -> TinyHome:
-    built = TinyHome(open_tiny(make_bundle(folder / "bundle", descriptions=descriptions)), folder)
-    built.install("ann")
+def home_with(
+    folder: Path, descriptions: Mapping[str, float] | None, *names: str, described_with: int = 1
+) -> TinyHome:
+    bundle = make_bundle(folder / "bundle", descriptions=descriptions, described_with=described_with)
+    built = TinyHome(open_tiny(bundle), folder)
+    built.install(*(names or ("ann",)))
     return built
 
 
@@ -47,3 +52,42 @@ def test_a_kind_that_the_base_did_not_learn_is_refused(home: TinyHome, tmp_path:
 def test_nobody_is_described_who_is_not_there(home: TinyHome) -> None:
     answer = home.ask(home.clip({19: STRANGER}), "action", "ann")
     assert (answer.kind, answer.verdict) == ("verdict", "no")
+
+
+def test_prompt_of_a_description_holds_the_enrolled_present_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = home_with(tmp_path, None, "ann", "ben", "cyn", described_with=2)
+    heard: list[tuple[object, set[int], object]] = []
+    generate = LanguageModel.generate
+
+    def listen(self: LanguageModel, key: object, pieces: object, blocks: object, **rest: object) -> Spoken:
+        slots = {piece.subject for piece in pieces if isinstance(piece, BlockPiece)} - {-1}  # type: ignore[attr-defined]
+        heard.append((key, slots, rest["slots"]))
+        return generate(self, key, pieces, blocks, **rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(LanguageModel, "generate", listen)
+    alone = home.clip({19: BEN})
+    assert home.ask(alone, "action", "ben").text == "Ben is here."
+    assert home.ask(home.clip({19: CYN}), "action", "cyn").text == "Cyn is here."
+    (_, slots, spoken), (_, slots_of_cyn, spoken_of_cyn) = heard
+    assert (slots, spoken) == ({0, 1}, [1]), "Ann is in the prompt, but may not be spoken of"
+    assert (slots_of_cyn, spoken_of_cyn) == ({0}, [0])
+
+
+def test_questions_about_people_of_one_prompt_share_its_prefix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = home_with(tmp_path, None, "ann", "ben", described_with=2)
+    keys: list[object] = []
+    generate = LanguageModel.generate
+
+    def listen(self: LanguageModel, key: object, *rest: object, **named: object) -> Spoken:
+        keys.append(key)
+        return generate(self, key, *rest, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(LanguageModel, "generate", listen)
+    both = home.clip({9: ANN, 27: BEN})
+    assert home.ask(both, "action", "ann").text == "Ann is here."
+    assert home.ask(both, "appearance", "ben").text == "Ben is here."
+    assert keys[0] == keys[1]

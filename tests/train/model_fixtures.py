@@ -24,6 +24,7 @@ def random_inputs(
         scene_valid=torch.ones(batch),
         embed=torch.nn.functional.normalize(normal(batch, tokens, config.embed_dim), dim=-1),
         geom=geom,
+        signs=normal(batch, tokens, config.signs_dim),
         valid=torch.ones(batch, tokens),
         queries=normal(batch, subjects, config.queries, config.dim),
         templates=torch.nn.functional.normalize(normal(batch, subjects, config.embed_dim), dim=-1),

@@ -42,7 +42,9 @@ def model() -> PVChat:
 @pytest.fixture(scope="module")
 def features(world: WorldData, model: PVChat, tmp_path_factory: pytest.TempPathFactory) -> Features:
     folder = tmp_path_factory.mktemp("features")
-    return cache_features(folder, world, model.vision, model.head, lambda label, done, total: None)
+    return cache_features(
+        folder, world, model.vision, model.head, model.body, lambda label, done, total: None
+    )
 
 
 def _maker(world: WorldData, features: Features, token_only: float) -> EpisodeMaker:
@@ -63,6 +65,7 @@ def test_rendering_again_gives_the_same_bytes_and_keeps_finished_chunks(
     again = open_world(tmp_path)
     assert np.array_equal(world.frames, again.frames)
     assert np.array_equal(world.crops, again.crops)
+    assert np.array_equal(world.bodies, again.bodies)
     first = (tmp_path / "part-000000.npz").stat().st_mtime_ns
     render_world(tmp_path, CONFIG, lambda done, total: None)
     assert (tmp_path / "part-000000.npz").stat().st_mtime_ns == first

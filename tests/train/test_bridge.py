@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import replace
 
+import pytest
 import torch
 
 from tests.train.model_fixtures import random_bridge, random_inputs
+from train.base.language_stage import Words, prefix_embeddings
+from train.base.tokens import build_tokenizer
 from train.model.bridge import BridgeConfig, BridgeInputs
 from train.model.enrol import Enrol, EnrolConfig
+from train.model.language import LanguageConfig, build_language
 
 CONFIG = BridgeConfig()
 
@@ -94,3 +99,16 @@ def test_enrolment_without_a_token_is_the_shared_start() -> None:
     assert torch.equal(queries[0], enrol.queries + enrol.query_out.bias)
     assert torch.equal(soft[0], enrol.soft_tokens)
     assert float(token.detach().abs().max()) == 0.0
+
+
+@pytest.mark.parametrize("soft", [0, 4, 20])
+def test_soft_tokens_are_as_many_as_configured_and_stand_in_the_prompt(soft: int) -> None:
+    enrol = Enrol(EnrolConfig(soft=soft))
+    queries, words, token = enrol(torch.randn(2, 64, 128), torch.randn(2, 64, 12), torch.ones(2, 64))
+    assert (queries.shape, words.shape, token.shape) == ((2, 16, 192), (2, soft, 192), (2, 192))
+    torch.manual_seed(0)
+    language = build_language(LanguageConfig())
+    said = Words(torch.randn(2, 16, 192), torch.randn(2, 1, 16, 192), words[:, None], token[:, None])
+    length = prefix_embeddings(language, build_tokenizer(), said).shape[1]
+    none = dataclasses.replace(said, soft=words[:, None, :0])
+    assert length == prefix_embeddings(language, build_tokenizer(), none).shape[1] + soft

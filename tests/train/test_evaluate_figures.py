@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from train.evaluate.ask import Answers
+from train.evaluate.answers import Answers
 from train.evaluate.descriptions import NOT_AVAILABLE, bleu_figures, description_figures
 from train.evaluate.intervals import half_width, half_widths
 from train.evaluate.presence import oracle_figures, presence_figures
@@ -16,7 +16,9 @@ from train.evaluate.score import Seed, result_line
 from train.evaluate.splits import split_figures
 from train.evaluate.trials import Case, Description, Presence
 
-SEEN = Presence("h", 1, "c", "m", "present", 0, True, False, "yes", 0.99, "yes", False, 40.0, "tan", False)
+SEEN = Presence(
+    "h", 1, "c", "m", "present", 0, True, False, "yes", 0.99, "yes", False, 40.0, "sweater", "tan", False
+)
 
 
 def trial(case: Case, verdict: str, probability: float, clip: str = "c", **other: object) -> Presence:
@@ -113,6 +115,22 @@ def test_line_says_what_is_not_available_instead_of_replacing_it() -> None:
     assert (line["world_seed"], line["identities"], line["crop_knn"]) == ([5], 1, {"acc": 0.6})
     assert line["instant_counts"] == {"present": 1, "empty": 1, "action": 1}
     assert "oracle" in table(line)
+
+
+def test_line_has_figures_and_intervals_for_each_number_of_members() -> None:
+    def seed(number: int, present: str) -> Seed:
+        alone = trial("present", present, 0.97)
+        among = [trial("present", "yes", 0.97, size=3), trial("empty", "no", 0.01, size=3)]
+        return Seed(number, Answers([alone, *among], [described("", False)]), None, None, 2)
+
+    line = result_line([seed(1, "yes"), seed(2, "unsure"), seed(3, "yes")], 50, {})
+    parts = line["instant_by_members"]
+    assert list(parts) == ["1", "3"]
+    assert (parts["1"]["acc_present"], parts["3"]["acc_present"]) == (pytest.approx(2 / 3, abs=1e-4), 1.0)
+    assert parts["1"]["95"]["acc_present"] == pytest.approx(half_width([1.0, 0.0, 1.0]), abs=1e-4)
+    assert (parts["1"]["action"], parts["3"]["action"]) == (0.0, None)
+    assert line["instant_95"]["acc_present"] == pytest.approx(half_width([1.0, 0.5, 1.0]), abs=1e-4)
+    assert "95" not in line["instant"]
 
 
 def test_every_part_of_a_split_counts_its_own_trials() -> None:

@@ -200,7 +200,7 @@ def test_facts_are_what_the_script_says_and_no_more_than_is_in_view() -> None:
     )  # fmt: skip
     in_view = sights(script)
     assert facts_from_script(script, ["a"], seen=in_view, enough_share=0.0)[0].action == first.action
-    out_of_view = {"a": dataclasses.replace(in_view["a"], action_share=0.1, top_share=0.1)}
+    out_of_view = {"a": dataclasses.replace(in_view["a"], action_share=0.1, top_share=0.1, bottom_share=0.1)}
     assert facts_from_script(script, ["a"], seen=out_of_view) == (Fact(0, True, room=script.room.kind),)
     by_night = dataclasses.replace(script, light=dataclasses.replace(script.light, night=True))
     assert facts_from_script(by_night, ["a"])[0].top_color is None

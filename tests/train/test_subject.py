@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import runtime
 from runtime.adapters import read_adapter, write_adapter
@@ -17,8 +16,8 @@ from runtime.video import read_video
 from train.checkpoint import adapter_shapes, fingerprint, load_base
 from train.model.pvchat import ModelConfig
 from train.subject.__main__ import main
+from train.subject.instant import instant_adapter
 from train.subject.learn import Outcome, learn
-from train.windows import REFERENCE_TOKENS, look, pack
 from train.world.dataset import reference_script
 from train.world.files import write_clip
 from train.world.household import sample_household
@@ -40,27 +39,11 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def instant(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An instant adapter, made by the same forward pass as on the box."""
-    model, sizes = load_base(BASE)
-    spec = PixelSpec()
-    frames = read_video(clip, fps=spec.window_fps).clip.frames
-    _, views = look(model, frames, spec, spec.window_fps)
-    tokens = pack(views, frames, spec, REFERENCE_TOKENS, sizes.head.dim)
-    with torch.no_grad():
-        queries, soft, token = model.enrol(
-            *(torch.from_numpy(part)[None] for part in (tokens.embed, tokens.geom, tokens.valid))
-        )
-    shapes = adapter_shapes(sizes)
-    k, d, r = shapes["K"], shapes["D"], shapes["R"]
-    arrays = {
-        "queries": queries[0].numpy(),
-        "soft_tokens": soft[0].numpy(),
-        "token": token[0].numpy(),
-        "delta_a": np.zeros((k, d, r), dtype=np.float32),
-        "delta_b": np.zeros((k, r, d), dtype=np.float32),
-        "views.head": np.stack([view.embedding for view in views[:16]]),
-    }
+    model, _ = load_base(BASE)
+    frames = read_video(clip, fps=PixelSpec().window_fps).clip.frames
+    adapter = instant_adapter(model, frames, fingerprint(BASE), "s" + "1" * 32)
     path = tmp_path_factory.mktemp("adapter") / "instant.safetensors"
-    write_adapter(path, Adapter("s" + "1" * 32, fingerprint(BASE), "instant", 1, arrays))
+    write_adapter(path, adapter)
     return path
 
 

@@ -16,13 +16,13 @@ class Scene:
     """Two tracks over four frames each, then an empty place, and a module that reads them."""
 
     module: TrackMotion
-    tokens: torch.Tensor
+    signs: torch.Tensor
     geom: torch.Tensor
     same: torch.Tensor
     when: torch.Tensor
 
     def read(self) -> torch.Tensor:
-        out: torch.Tensor = self.module(self.tokens, self.geom, self.same, self.when)
+        out: torch.Tensor = self.module(self.signs, self.geom, self.same, self.when)
         return out[0]
 
 
@@ -33,7 +33,7 @@ def scene(seed: int = 0) -> Scene:
     frame = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3, 0])
     when = torch.nn.functional.one_hot(frame, FRAMES).float()[None]
     geom = torch.rand(1, 9, GEOM) + 0.1
-    module = TrackMotion(WIDTH, 7, GEOM, FRAMES, 5)
+    module = TrackMotion(WIDTH, GEOM, FRAMES, 5)
     return Scene(module, torch.randn(1, 9, WIDTH), geom, same_track(track, valid), when)
 
 
@@ -47,26 +47,26 @@ def test_every_token_of_a_track_gets_the_same_and_other_tracks_something_else() 
 @torch.no_grad()
 def test_what_another_track_does_changes_nothing() -> None:
     here = scene()
-    tokens, geom = here.tokens.clone(), here.geom.clone()
-    tokens[0, 4:8] += 1
+    signs, geom = here.signs.clone(), here.geom.clone()
+    signs[0, 4:8] += 1
     geom[0, 4:8] *= 2
-    assert torch.equal(here.read()[:4], replace(here, tokens=tokens, geom=geom).read()[:4])
+    assert torch.equal(here.read()[:4], replace(here, signs=signs, geom=geom).read()[:4])
 
 
 @torch.no_grad()
 def test_the_order_of_the_moments_matters() -> None:
     here = scene()
-    backwards = here.tokens.clone()
-    backwards[0, :4] = here.tokens[0, :4].flip(0)
-    assert not torch.allclose(here.read()[0], replace(here, tokens=backwards).read()[0], atol=1e-3)
+    backwards = here.signs.clone()
+    backwards[0, :4] = here.signs[0, :4].flip(0)
+    assert not torch.allclose(here.read()[0], replace(here, signs=backwards).read()[0], atol=1e-3)
 
 
 @torch.no_grad()
 def test_a_place_without_a_person_is_no_part_of_a_track() -> None:
     here = scene()
-    tokens, geom = here.tokens.clone(), here.geom.clone()
-    tokens[0, 8], geom[0, 8] = 100.0, 100.0
-    assert torch.equal(replace(here, tokens=tokens, geom=geom).read()[:8], here.read()[:8])
+    signs, geom = here.signs.clone(), here.geom.clone()
+    signs[0, 8], geom[0, 8] = 100.0, 100.0
+    assert torch.equal(replace(here, signs=signs, geom=geom).read()[:8], here.read()[:8])
 
 
 @torch.no_grad()

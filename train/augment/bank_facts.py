@@ -45,7 +45,11 @@ class Seen(Protocol):
 
     @property
     def top_share(self) -> float:
-        """The same for the chest."""
+        """The same for the upper garment."""
+
+    @property
+    def bottom_share(self) -> float:
+        """The same for the lower garment."""
 
 
 def facts_from_script(
@@ -58,8 +62,8 @@ def facts_from_script(
     """What is true of each slot; `enrolled` holds the person id of each.
 
     Args:
-        seen: by person id, what is in view; an action or a top seen in less than `enough_share` of the frames
-            is not told. None: everything is in view. Infrared never tells colours.
+        seen: by person id, what is in view; an action or a garment seen in less than `enough_share` of the
+            frames is not told. None: everything is in view. Infrared never tells colours.
     """
     people = {person.person_id: person for person in script.people}
     facts = []
@@ -70,7 +74,9 @@ def facts_from_script(
             continue
         sight = seen.get(person_id) if seen is not None else None
         moves = sight is None or sight.action_share >= enough_share
-        dressed = not script.light.night and (sight is None or sight.top_share >= enough_share)
+        day = not script.light.night
+        dressed = day and (sight is None or sight.top_share >= enough_share)
+        legs = day and (sight is None or sight.bottom_share >= enough_share)
         clothes = person.clothes
         facts.append(
             Fact(
@@ -80,8 +86,8 @@ def facts_from_script(
                 room=script.room.kind,
                 top_color=clothes.top_colour if dressed else None,
                 top_kind=clothes.top_kind if dressed else None,
-                bottom_color=clothes.bottom_colour if dressed else None,
-                bottom_kind=clothes.bottom_kind if dressed else None,
+                bottom_color=clothes.bottom_colour if legs else None,
+                bottom_kind=clothes.bottom_kind if legs else None,
             )
         )
     return tuple(facts)

@@ -28,7 +28,7 @@ FACT_SIZES = (
 
 
 def enrol_subjects(enrol: Enrol, episode: Episode) -> tuple[Tensor, Tensor, Tensor]:
-    """Instant adapters: queries (B, S, Q, D), soft tokens (B, S, Q, Dl), token (B, S, Dl)."""
+    """Instant adapters: queries (B, S, Q, D), soft tokens (B, S, W, Dl), token (B, S, Dl)."""
     shape = episode.ref_valid.shape[:2]
     parts = enrol(
         episode.ref_embed.flatten(0, 1), episode.ref_geom.flatten(0, 1), episode.ref_valid.flatten(0, 1)
@@ -52,6 +52,7 @@ def _inputs(bridge: Bridge, episode: Episode, queries: Tensor) -> BridgeInputs:
         scene_valid=episode.scene_valid,
         embed=episode.embed,
         geom=episode.geom,
+        signs=episode.signs,
         valid=episode.valid,
         queries=queries,
         templates=episode.templates,
@@ -65,12 +66,13 @@ class BridgeStage(nn.Module):
     """Bridge, enrolment, routing losses and the read-outs that only training needs."""
 
     def __init__(
-        self, bridge: Bridge, enrol: Enrol, maker: EpisodeMaker, *, batch: int, subjects: int, seed: int
-    ) -> None:
+        self, bridge: Bridge, enrol: Enrol, maker: EpisodeMaker, *, batch: int, subjects: int, seed: int,
+        routing: RoutingLoss | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.bridge, self.enrol, self.maker = bridge, enrol, maker
         self.batch, self.subjects, self.seed = batch, subjects, seed
-        self.routing = RoutingLoss()
+        self.routing = routing or RoutingLoss()
         self.readouts = nn.ModuleList(nn.Linear(bridge.config.dim, size) for size in FACT_SIZES)
         self.token_readouts = nn.ModuleList(nn.Linear(bridge.config.dim, size) for size in FACT_SIZES)
 

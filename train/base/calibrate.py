@@ -18,7 +18,8 @@ from train.base.held_out import Trial
 from train.rates import best_accuracy, cllr
 
 ACCEPT, REJECT, PRIOR = 0.9, 0.1, 0.5
-_CASE_SHARES = {"present": 0.5, "lookalike": 0.15, "stranger": 0.35}
+_CASE_SHARES = {"present": 0.5, "lookalike": 0.05, "stranger": 0.45}
+"""The stated prior: somebody is there as likely as not; one in ten who is not is a look-alike (ADR 0020)."""
 _CORRELATIONS = np.linspace(0.0, 1.0, 101)
 
 

@@ -65,17 +65,19 @@ class BaseConfig:
     """Everything that makes a base.
 
     Attributes:
-        head, vision: supervised pretraining of the encoders (not part of the paper's recipe).
+        head, vision, body: supervised pretraining of the encoders (not part of the paper's recipe).
         tracks: the person tokens of the bridge alone.
         bridge: episodes of one to three enrolled people on frozen tokens.
         language: questions and answers; bridge and language model together.
         token_only: share of bridge episodes with scene tokens dropped and identity tokens simulated.
+        described_with: enrolled people in a prompt for a description, 1 to 3: as many as stage language saw.
         calibration_people: of the held-out people, how many are asked about, half to fit and half to measure.
         threads: torch threads.
     """
 
     head: StageConfig
     vision: StageConfig
+    body: StageConfig
     tracks: StageConfig
     bridge: StageConfig
     language: StageConfig
@@ -84,5 +86,6 @@ class BaseConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     seed: int = 1
     token_only: float = 0.35
+    described_with: int = 1
     calibration_people: int = 120
     threads: int = 2

@@ -17,13 +17,20 @@ from torch import Tensor
 
 from runtime.people.tokens import GEOM
 from train.base.features import Features
-from train.base.world_data import SLOTS, WorldData
+from train.base.world_data import ACTION_NAMES, BOX_NOISE, SLOTS, WorldData
+from train.world.sight import HAND_ACTIONS, MIN_GARMENT_VISIBLE
 
 MIN_SEEN = 0.3
 REFERENCE_TOKENS = 64
 WINDOW_TOKENS = 32
-_BOX_NOISE = 0.05
-"""Deviation of a detected head's place and ln size, in heads, after the head encoder has corrected it."""
+_ENOUGH = 0.5
+"""What is seen in this share of a window's frames can be told."""
+_HAND = 4
+"""The right hand's number among the joints."""
+_Tokens = tuple[
+    NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]
+]
+"""Embeddings, geometry, signs, valid and slot of each person token."""
 FACTS: tuple[str, ...] = ("action", "room", "top", "kind", "bottom", "bottom_kind")
 
 
@@ -34,7 +41,7 @@ class Episode:
     Attributes:
         clips: which clip each window is, (B,).
         subjects: identity of each subject, (B, S).
-        scene, scene_valid, embed, geom, valid: the windows, as in `BridgeInputs`.
+        scene, scene_valid, embed, geom, signs, valid: the windows, as in `BridgeInputs`.
         templates: (B, S, E); ref_embed (B, S, N, E), ref_geom (B, S, N, G), ref_valid (B, S, N).
         present: (B, S) 1 or 0; told: (B, S) 0 where the subject is there and no head of theirs is in view.
         facts: (B, S, 6) class of each of `FACTS`; -1 where absent or not visible.
@@ -47,6 +54,7 @@ class Episode:
     scene_valid: Tensor
     embed: Tensor
     geom: Tensor
+    signs: Tensor
     valid: Tensor
     templates: Tensor
     ref_embed: Tensor
@@ -70,22 +78,32 @@ class EpisodeMaker:
         last: int,
         clips_each: int,
         token_only: float,
+        allowed: NDArray[np.bool_] | None = None,
     ) -> None:
+        """Args: allowed: bool (N,), of all clips those that may be drawn; None: all of these people's."""
         self.data, self.features = data, features
         self.first, self.last, self.clips_each, self.token_only = first, last, clips_each, token_only
+        clips = np.arange(first * clips_each, last * clips_each)
+        self.clips = clips if allowed is None else clips[allowed[clips]]
         truth = data.truth
         self.who = truth["who"].astype(np.int64)
         self.in_view = (self.who[:, None, :] >= 0) & (truth["seen"] > MIN_SEEN)
-        feet = truth["joints"][:, :, :, -2:, 1].min(axis=(1, 3))
-        neck = truth["joints"][:, :, :, 1, :]
-        self.feet_in_view = feet < 1.0
-        self.top_in_view = ((neck > 0.03) & (neck < 0.92)).all(-1).mean(axis=1) > 0.5
+        self.top_in_view, self.bottom_in_view = (
+            (truth[name] >= MIN_GARMENT_VISIBLE).mean(axis=1) >= _ENOUGH
+            for name in ("top_seen", "bottom_seen")
+        )
+        self.action_in_view = _action_in_view(truth)
 
     def draw(self, rng: np.random.Generator, batch: int, subjects: int) -> Episode:
         """An episode; everything random comes from `rng`."""
-        clips = rng.integers(self.first * self.clips_each, self.last * self.clips_each, size=batch)
+        clips = self.clips[rng.integers(len(self.clips), size=batch)]
         asked = np.stack([self._subjects(rng, int(clip), subjects) for clip in clips])
-        embed, geom, valid, slots = self._windows(rng, clips)
+        return self.at(rng, clips, asked)
+
+    def at(self, rng: np.random.Generator, clips: NDArray[np.int64], asked: NDArray[np.int64]) -> Episode:
+        """The episode of these clips (B,) and these subjects (B, S)."""
+        batch = len(clips)
+        embed, geom, signs, valid, slots = self._windows(rng, clips)
         ref_embed, ref_geom, ref_valid = self._references(rng, asked)
         scene_valid = (rng.random(batch) >= self.token_only).astype(np.float32)
         for row in np.flatnonzero(scene_valid == 0):
@@ -101,9 +119,9 @@ class EpisodeMaker:
         as_tensor = torch.from_numpy
         return Episode(
             clips, asked, as_tensor(scene), as_tensor(scene_valid), as_tensor(embed), as_tensor(geom),
-            as_tensor(valid), as_tensor(templates), as_tensor(ref_embed), as_tensor(ref_geom),
-            as_tensor(ref_valid), as_tensor(present), as_tensor(told), as_tensor(facts),
-            as_tensor(token_facts),
+            as_tensor(signs), as_tensor(valid), as_tensor(templates), as_tensor(ref_embed),
+            as_tensor(ref_geom), as_tensor(ref_valid), as_tensor(present), as_tensor(told),
+            as_tensor(facts), as_tensor(token_facts),
         )  # fmt: skip
 
     def _subjects(self, rng: np.random.Generator, clip: int, count: int) -> NDArray[np.int64]:
@@ -122,11 +140,10 @@ class EpisodeMaker:
                 chosen.append(pick)
         return np.asarray(chosen)
 
-    def _tokens(
-        self, rng: np.random.Generator, clip: int, slots: Sequence[int], capacity: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+    def _tokens(self, rng: np.random.Generator, clip: int, slots: Sequence[int], capacity: int) -> _Tokens:
         truth, features = self.data.truth, self.features
         owner = np.full(capacity, -1)
+        signs = np.zeros((capacity, features.signs.shape[-1]), dtype=np.float32)
         embed = np.zeros((capacity, features.embed.shape[-1]), dtype=np.float32)
         geom = np.zeros((capacity, GEOM), dtype=np.float32)
         valid = np.zeros(capacity, dtype=np.float32)
@@ -137,28 +154,26 @@ class EpisodeMaker:
                 if not self.in_view[clip, t, slot] or rng.random() < 0.04 or row == capacity:
                     continue
                 x, y, w, h = truth["head"][clip, t, slot]
-                right, down, grow = rng.normal(0, _BOX_NOISE, 3)
+                right, down, grow = rng.normal(0, BOX_NOISE, 3)
                 cx, cy, now = x + w * (0.5 + right), y + h * (0.5 + down), t / frames
                 w, h = w * np.exp(grow), h * np.exp(grow)
                 seconds = (now - last[2]) * 2.0 if last else 1.0
                 vx, vy = ((cx - last[0]) / seconds, (cy - last[1]) / seconds) if last else (0.0, 0.0)
-                embed[row] = features.embed[clip, t, slot]
+                embed[row], signs[row] = features.embed[clip, t, slot], features.signs[clip, t, slot]
                 geom[row] = (
                     cx, cy, w, h, features.quality[clip, t, slot], vx, vy, now, 1.0, 0.0, track / 8, 1.0,
                 )  # fmt: skip
                 valid[row], owner[row] = 1.0, slot
                 last, row = (cx, cy, now), row + 1
-        return embed, geom, valid, owner
+        return embed, geom, signs, valid, owner
 
-    def _windows(
-        self, rng: np.random.Generator, clips: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+    def _windows(self, rng: np.random.Generator, clips: NDArray[np.int64]) -> _Tokens:
         parts = [
             self._tokens(rng, int(clip), [int(slot) for slot in rng.permutation(SLOTS)], WINDOW_TOKENS)
             for clip in clips
         ]
-        embed, geom, valid, owner = (np.stack(part) for part in zip(*parts, strict=True))
-        return embed, geom, valid, owner
+        embed, geom, signs, valid, owner = (np.stack(part) for part in zip(*parts, strict=True))
+        return embed, geom, signs, valid, owner
 
     def _references(
         self, rng: np.random.Generator, asked: NDArray[np.int64]
@@ -167,14 +182,12 @@ class EpisodeMaker:
         for who in asked.reshape(-1):
             clip = int(who) * self.clips_each
             slots = [int(slot) for slot in np.flatnonzero(self.who[clip] == who)]
-            parts.append(self._tokens(rng, clip, slots, REFERENCE_TOKENS)[:3])
+            embed, geom, _, valid, _ = self._tokens(rng, clip, slots, REFERENCE_TOKENS)
+            parts.append((embed, geom, valid))
         shape = asked.shape
-        embed, geom, valid = (np.stack(part) for part in zip(*parts, strict=True))
-        return (
-            embed.reshape(*shape, *embed.shape[1:]),
-            geom.reshape(*shape, *geom.shape[1:]),
-            valid.reshape(*shape, -1),
-        )
+        stacked = [np.stack(part) for part in zip(*parts, strict=True)]
+        embed, geom, valid = (part.reshape(*shape, *part.shape[1:]) for part in stacked)
+        return embed, geom, valid
 
     def _simulate(
         self, rng: np.random.Generator, clip: int, asked: NDArray[np.int64], embed: NDArray[np.float32],
@@ -242,9 +255,10 @@ class EpisodeMaker:
         seen = self.in_view[rows, :, slot].sum(axis=2)
         usable = (slot >= 0) & (seen >= 4) & (scene_valid[:, None] > 0)
         day = truth["night"][clips][:, None] < 0.5
+        moves = usable & self.action_in_view[rows, slot]
         top = usable & self.top_in_view[rows, slot]
-        legs = top & self.feet_in_view[rows, slot]
-        masks = (top, usable, top & day, top, legs & day, legs)
+        legs = usable & self.bottom_in_view[rows, slot]
+        masks = (moves, usable, top & day, top, legs & day, legs)
         values = (
             truth["action"][rows, slot], np.repeat(truth["room"][clips][:, None], slot.shape[1], axis=1),
             truth["top"][rows, slot], truth["kind"][rows, slot], truth["bottom"][rows, slot],
@@ -254,6 +268,14 @@ class EpisodeMaker:
             np.where(mask, value, -1).astype(np.int64) for mask, value in zip(masks, values, strict=True)
         ]
         return np.stack(facts, axis=-1)
+
+
+def _action_in_view(truth: dict[str, NDArray[np.float32]]) -> NDArray[np.bool_]:
+    """bool (N, A): head, and for deeds of the hand the right hand, inside the picture often enough."""
+    inside = np.logical_and(truth["joints"] >= 0, truth["joints"] < 1).min(axis=-1)
+    of_hand = np.isin(truth["action"], [ACTION_NAMES.index(name) for name in HAND_ACTIONS])
+    shows = inside[..., 0] & (inside[..., _HAND] | ~of_hand[:, None, :])
+    return np.asarray(shows.mean(axis=1) >= _ENOUGH)
 
 
 def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:

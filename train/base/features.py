@@ -12,13 +12,19 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from runtime.contract.pixels import PixelSpec, normalise
+from runtime.people.tokens import limited
+from train.base.body_stage import people_in, tell_bodies
 from train.base.head_stage import embed_crops
+from train.base.signs import BODY_SIGNS
 from train.base.world_data import WorldData
-from train.model.head import HeadEncoder
+from train.model.body import BodyEncoder
+from train.model.head import POSE, HeadEncoder
+from train.model.pvchat import PVChat
 from train.model.vision import VisionEncoder
 from train.precision import mixed
 
 _CLIPS_AT_ONCE = 4
+_TYPICAL = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +35,13 @@ class Features:
         tokens: float16 (N, T, P, Dv), memory-mapped.
         embed: float32 (N, T, A, E), unit; zeros where nobody is.
         quality: float32 (N, T, A), 0..1.
+        signs: float16 (N, T, A, J), as `train.base.signs` has them; zeros where nobody is in view.
     """
 
     tokens: NDArray[np.float16]
     embed: NDArray[np.float32]
     quality: NDArray[np.float32]
+    signs: NDArray[np.float16]
 
 
 def cache_features(
@@ -41,6 +49,7 @@ def cache_features(
     data: WorldData,
     vision: VisionEncoder,
     head: HeadEncoder,
+    body: BodyEncoder,
     progress: Callable[[str, int, int], None],
 ) -> Features:
     """Encode a whole set, or open what was encoded before (delete the folder when the encoders change)."""
@@ -50,7 +59,12 @@ def cache_features(
     if not (folder / "embed.npz").exists():
         _cache_heads(folder, data, head.eval(), progress)
     heads = np.load(folder / "embed.npz")
-    return Features(np.load(folder / "tokens.npy", mmap_mode="r"), heads["embed"], heads["quality"])
+    if not (folder / "signs.npy").exists():
+        _cache_bodies(folder, data, heads["pose"], body.eval(), progress)
+    return Features(
+        np.load(folder / "tokens.npy", mmap_mode="r"), heads["embed"], heads["quality"],
+        np.load(folder / "signs.npy"),
+    )  # fmt: skip
 
 
 def cache_tokens(
@@ -83,12 +97,31 @@ def _cache_heads(
     clips, frames, slots = data.crops.shape[:3]
     embed = np.zeros((clips, frames, slots, head.config.dim), dtype=np.float32)
     quality = np.zeros((clips, frames, slots), dtype=np.float32)
+    pose = np.zeros((clips, frames, slots, POSE), dtype=np.float32)
     who = np.argwhere(np.repeat(data.truth["who"][:, None, :] >= 0, frames, axis=1))
     for start in range(0, len(who), 4096):
         clip, t, slot = who[start : start + 4096].T
-        embed[clip, t, slot], quality[clip, t, slot] = embed_crops(head, data.crops[clip, t, slot], start)
+        found = embed_crops(head, data.crops[clip, t, slot], start)
+        embed[clip, t, slot], quality[clip, t, slot], pose[clip, t, slot] = found
         progress("heads", min(start + 4096, len(who)), len(who))
-    np.savez(folder / "embed.npz", embed=embed, quality=quality)
+    np.savez(folder / "embed.npz", embed=embed, quality=quality, pose=pose)
+
+
+def _cache_bodies(
+    folder: Path, data: WorldData, pose: NDArray[np.float32], body: BodyEncoder,
+    progress: Callable[[str, int, int], None],
+) -> None:  # fmt: skip
+    people = people_in(data, 0, len(data.bodies))
+    told = sum(BODY_SIGNS.values())
+    signs = np.zeros((*data.bodies.shape[:3], told + POSE), dtype=np.float16)
+    for start in range(0, len(people), 4096):
+        part = people[start : start + 4096]
+        clip, t, slot = part.T
+        signs[clip, t, slot, :told] = tell_bodies(body, data, part)
+        signs[clip, t, slot, told:] = pose[clip, t, slot]
+        progress("bodies", start + len(part), len(people))
+    np.save(folder / "signs.part.npy", limited(signs))
+    (folder / "signs.part.npy").replace(folder / "signs.npy")
 
 
 def domain_statistics(
@@ -101,3 +134,12 @@ def domain_statistics(
     values, vectors = np.linalg.eigh(covariance)
     whiten = (vectors / np.sqrt(values)) @ vectors.T
     return torch.from_numpy(mean), torch.from_numpy(whiten.astype(np.float32))
+
+
+def typical_distance(model: PVChat, tokens: NDArray[np.float16], clips: NDArray[np.int64]) -> float:
+    """Distance from the domain's middle that three quarters of its own clips keep within."""
+    distances = [
+        float(model.domain_distance(torch.from_numpy(tokens[clip].astype(np.float32))[None])[0])
+        for clip in clips
+    ]
+    return float(np.quantile(distances, _TYPICAL))

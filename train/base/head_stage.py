@@ -214,32 +214,39 @@ def mean_embedding(encoder: HeadEncoder, data: HeadData, *, people: int = 3000) 
     truth = data.truth
     clear = (truth["seen"][:, 0] > 0.7) & (truth["night"][:, 0] < 0.5)
     clear &= np.abs(truth["yaw"][:, 0]) < FACE_TURNED_DEG
-    embedding, _ = embed_crops(encoder, data.crops[np.flatnonzero(clear)[:people], 0], 0)
+    embedding, _, _ = embed_crops(encoder, data.crops[np.flatnonzero(clear)[:people], 0], 0)
     return torch.from_numpy(embedding.mean(axis=0))
+
+
+def cut_heads(wide: NDArray[np.uint8], rng: np.random.Generator) -> Tensor:
+    """What the encoder takes of heads as the box cuts them in the end, a little beside."""
+    shift, scale = inexact(rng, len(wide), _FINE)
+    return _prepared(wide.astype(np.float32), shift, scale, PixelSpec())
 
 
 @torch.no_grad()
 def embed_crops(
     encoder: HeadEncoder, wide: NDArray[np.uint8], seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Embeddings (N, E) and qualities (N,) of heads, cut inexactly and then once more as on the box.
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Embeddings (N, E), qualities (N,) and poses (N, 3) of heads, cut inexactly and once more as on the box.
 
     Args:
         wide: uint8 (N, side, side, 3), as in the rendered set.
     """
     spec, rng = PixelSpec(), np.random.default_rng(seed)
     encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    embeddings, qualities = [], []
+    embeddings, qualities, poses = [], [], []
     for start in range(0, len(wide), _AT_ONCE):
         part = wide[start : start + _AT_ONCE].astype(np.float32)
         shift, scale = inexact(rng, len(part), _COARSE)
         with mixed():
-            _, _, told = encoder(_prepared(part, shift, scale, spec))
+            _, _, told, _ = encoder(_prepared(part, shift, scale, spec))
             shift, scale = corrected(shift, scale, told.float())
-            embedding, quality, _ = encoder(_prepared(part, shift, scale, spec))
+            embedding, quality, _, pose = encoder(_prepared(part, shift, scale, spec))
         embeddings.append(F.normalize(embedding.float(), dim=-1).numpy())
         qualities.append(quality.float().numpy())
-    return np.concatenate(embeddings), np.concatenate(qualities)
+        poses.append(pose.float().numpy())
+    return np.concatenate(embeddings), np.concatenate(qualities), np.concatenate(poses)
 
 
 def head_separation(encoder: HeadEncoder, data: WorldData, first: int) -> dict[str, float]:
@@ -251,7 +258,7 @@ def head_separation(encoder: HeadEncoder, data: WorldData, first: int) -> dict[s
     rng = np.random.default_rng(0)
     rows = rows[rng.permutation(len(rows))[:6000]]
     clip, t, slot = rows.T
-    embedding, _ = embed_crops(encoder, data.crops[clip, t, slot], 0)
+    embedding, _, _ = embed_crops(encoder, data.crops[clip, t, slot], 0)
     who = truth["who"][clip, slot].astype(np.int64)
     cosine = embedding @ embedding.T
     other_clip = clip[:, None] != clip[None, :]

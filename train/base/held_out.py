@@ -116,7 +116,7 @@ class HeldOut:
         for start in window_starts(count, length):
             span = range(start, start + length)
             local, numbers = views_within(views, span, fps)
-            tokens = pack(local, frames, self.spec, WINDOW_TOKENS, self.model.head.config.dim)
+            tokens = pack(local, frames, self.spec, WINDOW_TOKENS, self.model)
             windows.append(EncodedWindow(scene[start : start + length], tokens))
             people.append(numbers)
         distance = float(np.median([_distance(self.model, window) for window in windows]))
@@ -137,8 +137,7 @@ class HeldOut:
         best = max(view.quality for view in views)
         good = [view for view in views if view.quality >= best / 2]
         tokens = pack(
-            spread_views(views, REFERENCE_TOKENS), frames, self.spec, REFERENCE_TOKENS,
-            self.model.head.config.dim,
+            spread_views(views, REFERENCE_TOKENS), frames, self.spec, REFERENCE_TOKENS, self.model,
         )  # fmt: skip
         parts = (torch.from_numpy(part)[None] for part in (tokens.embed, tokens.geom, tokens.valid))
         with torch.no_grad():

@@ -6,7 +6,7 @@ enrolment. What decides presence stays as stage C left it. The loss is cross-ent
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,6 @@ from train.augment.questions import DESCRIBED, QA, Fact, make_qa, questions_for
 from train.base.bridge_stage import BridgeStage, enrol_subjects, run_bridge
 from train.base.episodes import Episode
 from train.base.world_data import ACTION_NAMES, COLOUR_NAMES
-from train.model.bridge import BridgeOutputs
 from train.precision import mixed
 from train.world.palette import BOTTOM_COLOURS
 from train.world.script import BOTTOM_KINDS, ROOM_KINDS, TOP_KINDS
@@ -33,7 +32,7 @@ _DESCRIBE_PRESENT = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What the subjects bring into a prompt: rows (B, S, Q, Dl), soft (B, S, Q, Dl), token (B, S, Dl)."""
+    """What the subjects bring into a prompt: rows (B, S, Q, Dl), soft (B, S, W, Dl), token (B, S, Dl)."""
 
     base: Tensor
     rows: Tensor
@@ -71,6 +70,39 @@ def question_text(subjects: int, question: str) -> str:
 def _ids(tokenizer: Tokenizer, text: str) -> list[int]:
     ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
     return ids
+
+
+def answer_loss(
+    language: MistralForCausalLM, tokenizer: Tokenizer, words: Words, questions_each: list[list[QA]],
+    weight: Tensor,
+) -> Tensor:  # fmt: skip
+    """Cross-entropy of the answers.
+
+    Args:
+        questions_each: the same number of questions for each of the B windows.
+        weight: (B,); a window of weight 0 (token-only) counts only where it is asked for existence.
+    """
+    each = len(questions_each[0])
+    prefix = prefix_embeddings(language, tokenizer, words)
+    weight = weight.repeat_interleave(each)
+    asked = [qa for questions in questions_each for qa in questions]
+    subjects = words.soft.shape[1]
+    questions = [_ids(tokenizer, question_text(subjects, qa.question)) for qa in asked]
+    answers = [[*_ids(tokenizer, qa.answer), EOS_ID] for qa in asked]
+    longest = max(len(q) + len(a) for q, a in zip(questions, answers, strict=True))
+    ids = torch.full((len(asked), longest), PAD_ID)
+    labels = torch.full((len(asked), longest), -100)
+    for row, (question, answer) in enumerate(zip(questions, answers, strict=True)):
+        end = len(question) + len(answer)
+        ids[row, :end] = torch.tensor(question + answer)
+        if weight[row] > 0 or asked[row].kind == "existence":
+            labels[row, len(question) : end] = torch.tensor(answer)
+    text = language.get_input_embeddings()(ids)
+    with mixed():
+        past = language.model(inputs_embeds=prefix, use_cache=True).past_key_values
+        past.batch_repeat_interleave(each)
+        said = language(inputs_embeds=text, past_key_values=past, use_cache=True).logits.float()
+    return F.cross_entropy(said[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
 
 
 def ask_all_kinds(facts: list[Fact], rng: np.random.Generator) -> list[QA]:
@@ -117,38 +149,9 @@ class LanguageStage(nn.Module):
         queries, soft, token = enrol_subjects(stage.enrol, episode)
         out = run_bridge(stage.bridge, episode, queries)
         asked = [ask_all_kinds(self.facts(episode, row), rng) for row in range(self.batch)]
-        return {"answer": self.answer_loss(out, soft, token, asked, episode.scene_valid)}
-
-    def answer_loss(
-        self, out: BridgeOutputs, soft: Tensor, token: Tensor, questions_each: list[list[QA]], weight: Tensor
-    ) -> Tensor:
-        """Cross-entropy of the answers; a token-only window weighs only where it is asked for existence.
-
-        Args:
-            questions_each: the same number of questions for each of the B windows.
-        """
-        each = len(questions_each[0])
         words = Words(out.base_rows, out.subject_rows, soft, token)
-        prefix = prefix_embeddings(self.language, self.tokenizer, words)
-        weight = weight.repeat_interleave(each)
-        asked = [qa for questions in questions_each for qa in questions]
-        subjects = soft.shape[1]
-        questions = [_ids(self.tokenizer, question_text(subjects, qa.question)) for qa in asked]
-        answers = [[*_ids(self.tokenizer, qa.answer), EOS_ID] for qa in asked]
-        longest = max(len(q) + len(a) for q, a in zip(questions, answers, strict=True))
-        ids = torch.full((len(asked), longest), PAD_ID)
-        labels = torch.full((len(asked), longest), -100)
-        for row, (question, answer) in enumerate(zip(questions, answers, strict=True)):
-            end = len(question) + len(answer)
-            ids[row, :end] = torch.tensor(question + answer)
-            if weight[row] > 0 or asked[row].kind == "existence":
-                labels[row, len(question) : end] = torch.tensor(answer)
-        text = self.language.get_input_embeddings()(ids)
-        with mixed():
-            past = self.language.model(inputs_embeds=prefix, use_cache=True).past_key_values
-            past.batch_repeat_interleave(each)
-            said = self.language(inputs_embeds=text, past_key_values=past, use_cache=True).logits.float()
-        return F.cross_entropy(said[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
+        loss = answer_loss(self.language, self.tokenizer, words, asked, episode.scene_valid)
+        return {"answer": loss}
 
     def facts(self, episode: Episode, row: int) -> list[Fact]:
         """What is true in one window, as the question bank wants it."""
@@ -171,8 +174,11 @@ class LanguageStage(nn.Module):
         return facts
 
     @torch.no_grad()
-    def generate(self, words: Words, question: str, limit: int = 32) -> list[Spoken]:
-        """Greedy answers to one question about each of the B windows."""
+    def generate(
+        self, words: Words, question: str, limit: int = 32, without: Collection[str] = ()
+    ) -> list[Spoken]:
+        """Greedy answers to one question about each of the B windows; words `without` are never chosen."""
+        banned = [number for word in without for number in _ids(self.tokenizer, word)]
         table = self.language.get_input_embeddings()
         ids = _ids(self.tokenizer, question_text(words.rows.shape[1], question))
         prefix = prefix_embeddings(self.language, self.tokenizer, words)
@@ -181,7 +187,9 @@ class LanguageStage(nn.Module):
         sure, speaking = torch.zeros(len(prefix)), torch.ones(len(prefix), dtype=torch.bool)
         for _ in range(limit):
             out = self.language(inputs_embeds=inputs, past_key_values=past, use_cache=True)
-            likely, best = torch.log_softmax(out.logits[:, -1].float(), dim=-1).max(dim=-1, keepdim=True)
+            logits = out.logits[:, -1].float()
+            logits[:, banned] = -torch.inf
+            likely, best = torch.log_softmax(logits, dim=-1).max(dim=-1, keepdim=True)
             said = torch.cat([said, best], dim=1)
             sure += torch.where(speaking, likely[:, 0], 0.0)
             speaking = speaking & (best[:, 0] != EOS_ID)

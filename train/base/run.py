@@ -1,8 +1,8 @@
 """The stages of the base, one function each, in order. Knows no command line.
 
-Work folder: world/, heads/ (rendered sets) · head.safetensors, vision.safetensors, bridge.safetensors,
-language.safetensors (stage checkpoints) · head_centre.safetensors, domain.safetensors,
-calibration.json · features/ · checkpoint/ (the base) · metrics/*.jsonl.
+Work folder: world/, heads/ (rendered sets) · head.safetensors, vision.safetensors, body.safetensors,
+bridge.safetensors, language.safetensors (stage checkpoints) · head_centre.safetensors, head_pose.safetensors,
+domain.safetensors, calibration.json · features/ · checkpoint/ (the base) · metrics/*.jsonl.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from runtime.contract.bundle import calibration_from_json, calibration_to_json
+from train.base.body_stage import BodyStage, score_bodies
 from train.base.bridge_stage import BridgeStage, score_episodes
 from train.base.calibrate import calibrate
 from train.base.config import BaseConfig
 from train.base.episodes import EpisodeMaker
-from train.base.features import Features, cache_features, domain_statistics
+from train.base.features import Features, cache_features, domain_statistics, typical_distance
 from train.base.head_data import open_heads, render_heads
 from train.base.head_stage import HeadStage, head_separation, mean_embedding
 from train.base.held_out import HeldOut, run_trials
 from train.base.language_stage import LanguageStage
+from train.base.pose_readout import fit_pose, score_pose
 from train.base.score_answers import collect_answers, weigh_answers
 from train.base.tokens import build_tokenizer
 from train.base.trait_readout import fit_traits
@@ -63,6 +65,11 @@ def _trained(config: BaseConfig) -> int:
     return config.world.identities - config.world.held_out
 
 
+def _clips(config: BaseConfig) -> int:
+    """How many clips of the set are for training; the others show people held out."""
+    return _trained(config) * config.world.clips_each
+
+
 def _render(config: BaseConfig, work: Path) -> None:
     _world(config, work)
 
@@ -77,15 +84,26 @@ def _head(config: BaseConfig, work: Path) -> None:
     centre = mean_embedding(model.head.eval(), stage.data)
     save_file({"centre": centre}, work / _CENTRE)
     model.head.centre.copy_(centre)
-    _note(work, "head", head_separation(model.head, _world(config, work), _trained(config)))
+    world, clips = _world(config, work), _clips(config)
+    fit_pose(model.head, world, clips=clips, seed=config.seed)
+    save_file({"weight": model.head.pose.weight, "bias": model.head.pose.bias}, work / _POSE)
+    pose = score_pose(model.head, world, clips, len(world.frames))
+    _note(work, "head", {**head_separation(model.head, world, _trained(config)), **pose})
 
 
 def _vision(config: BaseConfig, work: Path) -> None:
     torch.manual_seed(config.seed)
     data, model = _world(config, work), build_model(config.model)
-    clips = _trained(config) * config.world.clips_each
-    stage = VisionStage(model.vision, data, clips, batch=config.vision.batch, seed=config.seed)
+    stage = VisionStage(model.vision, data, _clips(config), batch=config.vision.batch, seed=config.seed)
     _fit(stage, [(stage, 1.0)], stage.loss, config.vision.fit, work, "vision")
+
+
+def _body(config: BaseConfig, work: Path) -> None:
+    torch.manual_seed(config.seed)
+    data, model = _world(config, work), build_model(config.model)
+    stage = BodyStage(model.body, data, _clips(config), batch=config.body.batch, seed=config.seed)
+    _fit(stage, [(stage, 1.0)], stage.loss, config.body.fit, work, "body")
+    _note(work, "body", score_bodies(model.body, data, _clips(config), len(data.frames)))
 
 
 def _bridge(config: BaseConfig, work: Path) -> None:
@@ -96,8 +114,6 @@ def _bridge(config: BaseConfig, work: Path) -> None:
     maker = EpisodeMaker(
         data, features, first=0, last=_trained(config), clips_each=each, token_only=config.token_only
     )
-    load_part(model.bridge.motion.say, work / "vision.safetensors", "say")
-    model.bridge.motion.say.requires_grad_(False)
     fit_traits(
         model.bridge.traits, data, features, people=_trained(config), clips_each=each, seed=config.seed
     )
@@ -122,7 +138,7 @@ def _calibrate(config: BaseConfig, work: Path) -> None:
     for name in ("bridge", "enrol"):
         load_part(getattr(model, name), work / "bridge.safetensors", name)
     features = open_features(config, work, model)
-    clips = np.arange(0, _trained(config) * config.world.clips_each, 3)
+    clips = np.arange(0, _clips(config), 3)
     mean, whiten = domain_statistics(features.tokens, clips)
     save_file({"mean": mean.contiguous(), "whiten": whiten.contiguous()}, work / _DOMAIN)
     _put_domain(model, work)
@@ -167,21 +183,33 @@ def _assemble(config: BaseConfig, work: Path) -> None:
     save_base(out, model, config.model, tokenizer.to_str())
     calibration = calibration_from_json(json.loads((work / CALIBRATION).read_text()))
     source = calibration.sources["bridge"]
+    features, each = open_features(config, work, model), config.world.clips_each
     maker = EpisodeMaker(
-        _world(config, work), open_features(config, work, model), first=_trained(config),
-        last=config.world.identities, clips_each=config.world.clips_each, token_only=0.0,
+        _world(config, work), features, first=_trained(config), last=config.world.identities,
+        clips_each=each, token_only=0.0,
     )  # fmt: skip
     inner = BridgeStage(model.bridge, model.enrol, maker, batch=1, subjects=1, seed=config.seed)
     stage = LanguageStage(inner, model.language, tokenizer, batch=1, seed=config.seed)
-    answers = collect_answers(
-        stage, maker, windows=_ANSWER_WINDOWS, seed=config.seed,
-        recognised=lambda score, quality: (
-            calibration.verdict(calibration.probability(source.llr(score, quality))) == "yes"
-        ),
-    )  # fmt: skip
-    least, figures = weigh_answers(answers)
-    _write(out / CALIBRATION, calibration_to_json(replace(calibration, descriptions=least)))
-    _note(work, "language", figures)
+    held_out = np.arange(_trained(config) * each, config.world.identities * each)
+    sure = round(typical_distance(model, features.tokens, held_out), 3)
+    weighed = {
+        subjects: weigh_answers(
+            collect_answers(
+                stage, maker, windows=_ANSWER_WINDOWS, seed=config.seed, subjects=subjects,
+                recognised=lambda score, quality: (
+                    calibration.verdict(calibration.probability(source.llr(score, quality))) == "yes"
+                ),
+            )
+        )
+        for subjects in sorted({1, config.described_with})
+    }  # fmt: skip
+    least, figures = weighed[config.described_with]
+    alone = {f"{name}_alone": value for name, value in weighed[1][1].items() if config.described_with > 1}
+    calibration = replace(
+        calibration, descriptions=least, described_with=config.described_with, domain_sure=sure
+    )
+    _write(out / CALIBRATION, calibration_to_json(calibration))
+    _note(work, "language", {**alone, **figures})
     notes = {name: json.loads((work / "metrics" / f"{name}.json").read_text()) for name in _NOTED}
     _write(out / "evaluation.json", notes)
     command = "python -m train.base configs/train/tiny.toml"
@@ -200,11 +228,16 @@ def _write(path: Path, data: object) -> None:
 
 
 def with_encoders(config: BaseConfig, work: Path) -> PVChat:
-    """A model whose two encoders are trained."""
+    """A model whose three encoders are trained."""
     model = build_model(config.model)
     load_part(model.head, work / "head.safetensors", "encoder")
     model.head.centre.copy_(load_file(work / _CENTRE)["centre"])
+    pose = load_file(work / _POSE)
+    with torch.no_grad():
+        model.head.pose.weight.copy_(pose["weight"])
+        model.head.pose.bias.copy_(pose["bias"])
     load_part(model.vision, work / "vision.safetensors", "encoder")
+    load_part(model.body, work / "body.safetensors", "encoder")
     return model.eval()
 
 
@@ -215,7 +248,9 @@ def open_features(config: BaseConfig, work: Path, model: PVChat) -> Features:
     def progress(label: str, done: int, total: int) -> None:
         bars.setdefault(label, bar(label))(done, total)
 
-    return cache_features(work / "features", _world(config, work), model.vision, model.head, progress)
+    return cache_features(
+        work / "features", _world(config, work), model.vision, model.head, model.body, progress
+    )
 
 
 def _fit(
@@ -237,12 +272,13 @@ def _note(work: Path, name: str, figures: dict[str, float]) -> None:
 
 
 _ANSWER_WINDOWS = 1600
-_CENTRE, _DOMAIN = "head_centre.safetensors", "domain.safetensors"
-_NOTED = ("head", "bridge_rendered", "bridge_token_only", "presence", "language")
+_CENTRE, _POSE, _DOMAIN = "head_centre.safetensors", "head_pose.safetensors", "domain.safetensors"
+_NOTED = ("head", "body", "bridge_rendered", "bridge_token_only", "presence", "language")
 _RUN: dict[str, Callable[[BaseConfig, Path], None]] = {
     "render": _render,
     "head": _head,
     "vision": _vision,
+    "body": _body,
     "bridge": _bridge,
     "calibrate": _calibrate,
     "language": _language,

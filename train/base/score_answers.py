@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from runtime.contract.dialogue import Kind
-from runtime.contract.prompt import canonical_question
+from runtime.contract.prompt import NEVER_DESCRIBED, canonical_question
 from train.augment.questions import DESCRIBED, make_qa, slots_in
 from train.base.bridge_stage import enrol_subjects, run_bridge
 from train.base.episodes import EpisodeMaker
@@ -40,33 +40,37 @@ class Told:
 
 @torch.no_grad()
 def collect_answers(
-    stage: LanguageStage, maker: EpisodeMaker, *, windows: int, seed: int, recognised: Recognised
-) -> list[Told]:
+    stage: LanguageStage, maker: EpisodeMaker, *, windows: int, seed: int, recognised: Recognised,
+    subjects: int = 1,
+) -> list[Told]:  # fmt: skip
     """Answers to canonical questions about fresh windows.
 
     Existence is asked about everybody; descriptions are asked, as on the box, only of people who are there,
     whose deed, clothes or room can be seen, and whom the evidence recognises. An empty or garbled answer, and
-    one that declines, is wrong.
+    one that declines, is wrong. The prompt holds `subjects` people; each of them is asked about in turn.
     """
     stage.eval()
     found: list[Told] = []
     inner = stage.bridge_stage
     for start in range(0, windows, _BATCH):
         rng = np.random.default_rng((seed, 41, start))
-        episode = maker.draw(rng, _BATCH, 1)
+        slot = start // _BATCH % subjects
+        episode = maker.draw(rng, _BATCH, subjects)
         queries, soft, token = enrol_subjects(inner.enrol, episode)
         out = run_bridge(inner.bridge, episode, queries)
         words = Words(out.base_rows, out.subject_rows, soft, token)
         facts = [stage.facts(episode, row) for row in range(_BATCH)]
-        known = _known(out.presence[:, 0], out.match[:, 0], episode.geom[..., 4], recognised)
+        known = _known(out.presence[:, slot], out.match[:, slot], episode.geom[..., 4], recognised)
         for kind in _KINDS:
-            for row, said in enumerate(stage.generate(words, canonical_question(kind, (0,)))):
-                wanted = make_qa(rng, facts[row], kind, (0,)).target
+            never = () if kind == "existence" else NEVER_DESCRIBED
+            question = canonical_question(kind, (slot,))
+            for row, said in enumerate(stage.generate(words, question, without=never)):
+                wanted = make_qa(rng, facts[row], kind, (slot,)).target
                 if kind != "existence" and ("refused" in wanted or not known[row]):
                     continue
                 claimed = slots_in(said.text)
                 right = all(claimed.get(name) == value for name, value in wanted.items())
-                found.append(Told(kind, int(episode.subjects[row, 0]) // 2, said.confidence, right))
+                found.append(Told(kind, int(episode.subjects[row, slot]) // 2, said.confidence, right))
     return found
 
 

@@ -1,8 +1,9 @@
 """Stage B: the scene encoder, supervised (not in the paper's recipe). Knows no identity and no episodes.
 
-The token of the cell that holds a head's centre learns where head and body are. From the tokens around a
-detected head, mixed as the bridge mixes them, one linear read-out `say` tells joints, turn, action and
-clothes; the bridge keeps it. All tokens together learn the room and whether it is night.
+The token of the cell that holds a head's centre learns where head and body are, and that of the cell with
+the middle of a trunk that somebody is there, whose head may be hidden. From the tokens around a detected
+head, mixed as the bridge mixes them, one linear read-out learns joints, turn, action and clothes, so that
+tokens hold them. All tokens together learn the room and whether it is night.
 """
 
 from __future__ import annotations
@@ -14,21 +15,24 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from runtime.contract.pixels import PixelSpec, normalise
+from train.base.signs import shown
 from train.base.world_data import ACTION_NAMES, COLOUR_NAMES, JOINTS, SLOTS, WorldData
 from train.model.bridge import HEAD_SHARP
 from train.model.vision import VisionEncoder, nearness
 from train.precision import mixed
 from train.world.palette import BOTTOM_COLOURS
 from train.world.script import BOTTOM_KINDS, ROOM_KINDS, TOP_KINDS
+from train.world.sight import MIN_GARMENT_VISIBLE
 
 SAID = {
     "joints": JOINTS * 2, "turn": 2, "action": len(ACTION_NAMES), "top": len(COLOUR_NAMES),
     "kind": len(TOP_KINDS), "bottom": len(BOTTOM_COLOURS), "bottom_kind": len(BOTTOM_KINDS),
 }  # fmt: skip
-"""What `say` tells, in this order, and how many numbers each takes."""
+"""What the read-out `say` tells, in this order, and how many numbers each takes."""
 _CLOTHES = ("top", "kind", "bottom", "bottom_kind")
-_BY_DAY = frozenset({"top", "bottom"})
 _BOX_NOISE = 0.05
+_NECK, _TRUNK_HEADS = 1, 1.3
+"""The neck's number among the joints, and how far below it a trunk's middle is, in heights of the head."""
 
 
 class VisionStage(nn.Module):
@@ -82,8 +86,7 @@ class VisionStage(nn.Module):
         cell = (cell_y * columns + cell_x)[picture, slot]
         target = torch.zeros(people.shape[:2])
         target[picture, cell] = 1.0
-        weight = 1 + 7 * target
-        found = F.binary_cross_entropy_with_logits(people[..., 0], target, weight=weight)
+        found = _found(people[..., 0], target)
         here = people[picture, cell]
         box = torch.from_numpy(head[picture, slot])
         body = torch.from_numpy(truth["body"][clip, t][picture, slot])
@@ -95,7 +98,27 @@ class VisionStage(nn.Module):
         at = torch.from_numpy((centre + noise * head[..., 2:])[picture, slot])
         weight = nearness(at, self._centres, self.encoder.config.grid, HEAD_SHARP)
         said = self.say((weight[:, None] @ tokens[picture])[:, 0])
-        return {"found": found * 2, "boxes": boxes, **self._said(said, clip, t, picture, slot)}
+        trunk = _found(people[..., 9], torch.from_numpy(self.trunks(clip, t)))
+        return {
+            "found": found * 2,
+            "trunk": trunk,
+            "boxes": boxes,
+            **self._said(said, clip, t, picture, slot),
+        }
+
+    def trunks(self, clip: NDArray[np.int64], t: NDArray[np.int64]) -> NDArray[np.float32]:
+        """float32 (K, P): 1 in cells that hold the middle of a trunk most of which is in view."""
+        truth = self.data.truth
+        rows, columns = self.encoder.config.grid
+        middle = truth["joints"][clip, t, :, _NECK].copy()
+        middle[..., 1] += _TRUNK_HEADS * truth["head"][clip, t, :, 3]
+        seen = (truth["who"][clip] >= 0) & (truth["top_seen"][clip, t] >= MIN_GARMENT_VISIBLE)
+        seen &= ((middle > 0) & (middle < 1)).all(axis=-1)
+        picture, slot = np.nonzero(seen)
+        cell = (middle[picture, slot] * (columns, rows)).astype(np.int64)
+        target = np.zeros((len(clip), rows * columns), dtype=np.float32)
+        target[picture, cell[:, 1] * columns + cell[:, 0]] = 1.0
+        return target
 
     def _said(
         self, said: Tensor, clip: NDArray[np.int64], t: NDArray[np.int64], picture: NDArray[np.int64],
@@ -108,12 +131,12 @@ class VisionStage(nn.Module):
         pose = F.smooth_l1_loss(parts["joints"].view(-1, JOINTS, 2), joints, beta=0.1)
         yaw = np.deg2rad(truth["yaw"][clip, t][picture, slot])
         turn = torch.from_numpy(np.stack([np.sin(yaw), np.cos(yaw)], axis=-1))
-        day = torch.from_numpy(1 - truth["night"][clip][picture])
+        at = (clip[picture], t[picture], slot)
         clothes = said.new_zeros(())
         for name in _CLOTHES:
-            label = self._label(name, clip, picture, slot)
-            each = F.cross_entropy(parts[name], label, reduction="none")
-            clothes = clothes + (each * day if name in _BY_DAY else each).mean()
+            told = torch.from_numpy(shown(self.data, name, at).astype(np.float32))
+            each = F.cross_entropy(parts[name], self._label(name, clip, picture, slot), reduction="none")
+            clothes = clothes + (each * told).mean()
         act = F.cross_entropy(parts["action"], self._label("action", clip, picture, slot))
         return {
             "pose": pose * 3, "clothes": clothes * 0.5, "turn": F.mse_loss(parts["turn"], turn) * 0.3,
@@ -145,3 +168,8 @@ class VisionStage(nn.Module):
             self.night(pooled).squeeze(-1), torch.from_numpy(truth["night"][clip])
         )
         return {"room": room * 0.5, "night": night * 0.1}
+
+
+def _found(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy of cells in which somebody is; they are few, so they weigh more."""
+    return F.binary_cross_entropy_with_logits(logits, target, weight=1 + 7 * target)

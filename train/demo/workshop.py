@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import configs
 from runtime.contract.bundle import MANIFEST
-from runtime.contract.errors import BundleError, PvchatError
+from runtime.contract.errors import BundleError
 from train.demo.children import Children
+from train.exporting import export_config
 from train.world.household import Member
 
 _MERGE_TIMEOUT_S = 180.0
@@ -139,18 +139,6 @@ def write_notes(manifest: Path, folder: Path) -> dict[str, Path]:
         paths[name] = folder / f"{name}.json"
         paths[name].write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
     return paths
-
-
-def export_config() -> Path:
-    """The settings of an export for a plain CPU.
-
-    Raises:
-        PvchatError: the installed package lacks them.
-    """
-    path = Path(str(configs.__file__)).parent / "export" / "cpu.toml"
-    if not path.is_file():
-        raise PvchatError(f"there is no {path}.", "Install pvchat-edge again.")
-    return path
 
 
 def _each(option: str, paths: Sequence[Path]) -> list[str]:

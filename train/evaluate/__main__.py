@@ -18,10 +18,12 @@ from train.evaluate.ask import ask_all, ask_trained
 from train.evaluate.baseline import crop_knn
 from train.evaluate.config import EvaluateConfig
 from train.evaluate.folder import read_households
+from train.evaluate.kept import answers_key
 from train.evaluate.render import render_seed
 from train.evaluate.report import draw, split_table, table
 from train.evaluate.score import Seed, result_line
 from train.evaluate.splits import split_figures
+from train.exporting import export_checkpoint
 from train.progress import bar
 
 _SEEDS = (1, 2, 3)
@@ -45,7 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m train.evaluate", description=__doc__)
-    parser.add_argument("--bundle", type=Path, required=True, help="the bundle to score")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--bundle", type=Path, help="the bundle to score")
+    what.add_argument(
+        "--checkpoint", type=Path, help="export this base checkpoint for a plain CPU, and score that"
+    )
     parser.add_argument("--config", type=Path, help="default: built-in, as configs/train/evaluate.toml")
     parser.add_argument("--work", type=Path, default=Path("out/evaluate"), help="for clips and answers")
     where = parser.add_mutually_exclusive_group()
@@ -62,10 +68,12 @@ def _seeds(text: str) -> tuple[int, ...]:
 def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     began = time.monotonic()
     config = load_settings(args.config, EvaluateConfig) if args.config else EvaluateConfig()
+    if args.checkpoint is not None:
+        args.bundle = export_checkpoint(args.checkpoint, args.work / "bundle")
     bundle = Bundle.open(args.bundle.absolute())
     bundle.verify()
     if args.world is not None:
-        seeds = [_score(args, config, None, args.world)]
+        seeds = [_score(args, config, bundle, None, args.world)]
     else:
         if not args.seeds or min(args.seeds) < 0:
             raise UsageError("--seeds wants numbers from 0 on, such as 1,2,3.")
@@ -74,7 +82,7 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
             sizes = "".join(str(size) for size in config.sizes)
             folder = args.work / f"seed-{number}-{config.households}x{sizes}-{config.strangers}"
             render_seed(folder, number, config, bar(f"render {number}"))
-            seeds.append(_score(args, config, number, folder))
+            seeds.append(_score(args, config, bundle, number, folder))
     about = {
         "world": "rendered" if args.world is None else str(args.world),
         "config": dataclasses.asdict(config),
@@ -91,18 +99,23 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     return line
 
 
-def _score(args: argparse.Namespace, config: EvaluateConfig, number: int | None, folder: Path) -> Seed:
+def _score(
+    args: argparse.Namespace, config: EvaluateConfig, bundle: Bundle, number: int | None, folder: Path
+) -> Seed:
     homes = read_households(folder)
     label = "" if number is None else f" {number}"
     name = folder.name or "world"
     work = args.work / "answers" / name
-    answers = ask_all(args.bundle, homes, work, boxes=config.processes, progress=bar(f"ask{label}"))
+    key = answers_key(bundle.bundle_id)
+    answers = ask_all(args.bundle, homes, work, key=key, boxes=config.processes, progress=bar(f"ask{label}"))
     _keep(work.with_suffix(".jsonl"), answers)
     trained = None
     if config.trained:
         chosen = homes[:: max(1, len(homes) // config.trained)][: config.trained]
+        seconds = config.trained_seconds
+        key = answers_key(bundle.bundle_id, f"{seconds:g}")
         trained = ask_trained(
-            args.bundle, chosen, work, seconds=config.trained_seconds, progress=bar(f"train{label}")
+            args.bundle, chosen, work, key=key, seconds=seconds, progress=bar(f"train{label}")
         )
         _keep(args.work / "answers" / f"{name}-trained.jsonl", trained)
     members = sum(len(home.members) for home in homes)

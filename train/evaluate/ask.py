@@ -9,18 +9,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runtime.contract.errors import ContentError, EngineError, PvchatError
+from train.evaluate.answers import Answers, in_order
 from train.evaluate.box import Box
 from train.evaluate.folder import Enrolled, Household, still_of
+from train.evaluate.kept import read_kept, write_kept
 from train.evaluate.trials import (
     NAME,
     Asked,
-    Description,
-    Presence,
     describable,
     description_trial,
     intent_of,
@@ -28,44 +27,30 @@ from train.evaluate.trials import (
 )
 from train.world.files import ClipRecord
 
-
-@dataclass(slots=True)
-class Answers:
-    """Everything that came back.
-
-    Attributes:
-        enrol_s: seconds of each enrolment; not_enrolled: members whose reference clip was refused.
-    """
-
-    presence: list[Presence] = field(default_factory=list)
-    descriptions: list[Description] = field(default_factory=list)
-    enrol_s: list[float] = field(default_factory=list)
-    not_enrolled: list[str] = field(default_factory=list)
-
-    def add(self, other: Answers) -> None:
-        """Take over what another household gave."""
-        self.presence += other.presence
-        self.descriptions += other.descriptions
-        self.enrol_s += other.enrol_s
-        self.not_enrolled += other.not_enrolled
+_KEPT, _KEPT_TRAINED = "answers.json", "answers-trained.json"
 
 
 def ask_all(
-    bundle: Path, homes: Sequence[Household], work: Path, *, boxes: int, progress: Callable[[int, int], None]
-) -> Answers:
-    """Every household through one of `boxes` runtimes.
+    bundle: Path, homes: Sequence[Household], work: Path, *, key: str, boxes: int,
+    progress: Callable[[int, int], None],
+) -> Answers:  # fmt: skip
+    """Every household through one of `boxes` runtimes; answers that are kept under `key` are not asked again.
 
     Args:
-        work: for adapters and the runtimes' logs.
+        work: for adapters, answers and the runtimes' logs.
 
     Raises:
         PvchatError: a runtime failed; what is wrong with one clip is an answer that is wrong.
     """
     work.mkdir(parents=True, exist_ok=True)
     waiting: queue.SimpleQueue[Household] = queue.SimpleQueue()
-    for home in homes:
-        waiting.put(home)
     done: list[Answers] = []
+    for home in homes:
+        kept = read_kept(work / home.name / _KEPT, key, home)
+        if kept is None:
+            waiting.put(home)
+        else:
+            done.append(kept)
     failed: list[BaseException] = []
 
     def serve(number: int) -> None:
@@ -76,7 +61,9 @@ def ask_all(
                         home = waiting.get_nowait()
                     except queue.Empty:
                         return
-                    done.append(ask_household(box, home, work / home.name))
+                    answers = ask_household(box, home, work / home.name)
+                    write_kept(work / home.name / _KEPT, key, home, answers)
+                    done.append(answers)
                     progress(len(done), len(homes))
         except PvchatError as error:
             failed.append(error)
@@ -88,12 +75,7 @@ def ask_all(
         thread.join()
     if failed:
         raise failed[0]
-    total = Answers()
-    for answers in done:
-        total.add(answers)
-    total.presence.sort(key=lambda one: (one.household, one.clip, one.member))
-    total.descriptions.sort(key=lambda one: (one.household, one.clip, one.kind))
-    return total
+    return in_order(done)
 
 
 def ask_household(box: Box, home: Household, work: Path) -> Answers:
@@ -109,7 +91,7 @@ def ask_household(box: Box, home: Household, work: Path) -> Answers:
 
 
 def ask_trained(
-    bundle: Path, homes: Sequence[Household], work: Path, *, seconds: float,
+    bundle: Path, homes: Sequence[Household], work: Path, *, key: str, seconds: float,
     progress: Callable[[int, int], None],
 ) -> Answers:  # fmt: skip
     """The same about the first member of each of these households, whose adapter is trained first.
@@ -121,27 +103,38 @@ def ask_trained(
         PvchatError: a runtime or a training failed.
     """
     work.mkdir(parents=True, exist_ok=True)
-    total = Answers()
+    done: list[Answers] = []
     with Box(bundle, work / "runtime-trained.log", threads=2) as box:
-        for number, home in enumerate(homes, start=1):
-            folder = work / home.name
-            folder.mkdir(parents=True, exist_ok=True)
-            member, enrolling = home.members[0], Answers()
-            refs = _enrol(box, home, folder, enrolling)
-            if member.person_id in refs:
-                instant = refs[member.person_id]
-                trained = folder / f"{instant['subject_id']}-trained.safetensors"
-                began = time.monotonic()
-                _train(bundle / "checkpoint", member, Path(instant["path"]), trained, seconds)
-                total.enrol_s.append(time.monotonic() - began)
-                refs[member.person_id] = {**instant, "path": str(trained.absolute()), "release": 2}
-            else:
-                total.not_enrolled.append(f"{home.name}/{member.person_id}")
-            box.call({"type": "set_subjects", "adapters": list(refs.values())})
-            for clip in home.clips:
-                _ask_about(box, home, clip, member, refs.get(member.person_id), total)
-            progress(number, len(homes))
-    return total
+        for home in homes:
+            path = work / home.name / _KEPT_TRAINED
+            answers = read_kept(path, key, home)
+            if answers is None:
+                answers = _ask_trained_household(box, bundle / "checkpoint", home, path.parent, seconds)
+                write_kept(path, key, home, answers)
+            done.append(answers)
+            progress(len(done), len(homes))
+    return in_order(done)
+
+
+def _ask_trained_household(
+    box: Box, checkpoint: Path, home: Household, work: Path, seconds: float
+) -> Answers:
+    work.mkdir(parents=True, exist_ok=True)
+    member, answers, enrolling = home.members[0], Answers(), Answers()
+    refs = _enrol(box, home, work, enrolling)
+    if member.person_id in refs:
+        instant = refs[member.person_id]
+        trained = work / f"{instant['subject_id']}-trained.safetensors"
+        began = time.monotonic()
+        _train(checkpoint, member, Path(instant["path"]), trained, seconds)
+        answers.enrol_s.append(time.monotonic() - began)
+        refs[member.person_id] = {**instant, "path": str(trained.absolute()), "release": 2}
+    else:
+        answers.not_enrolled.append(f"{home.name}/{member.person_id}")
+    box.call({"type": "set_subjects", "adapters": list(refs.values())})
+    for clip in home.clips:
+        _ask_about(box, home, clip, member, refs.get(member.person_id), answers)
+    return answers
 
 
 def _train(checkpoint: Path, member: Enrolled, instant: Path, out: Path, seconds: float) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from train.evaluate.ask import Answers
+from train.evaluate.answers import Answers
 from train.evaluate.descriptions import NOT_AVAILABLE, bleu_figures, description_figures
 from train.evaluate.intervals import half_widths, mean_figures
 from train.evaluate.presence import Figures, oracle_figures, presence_figures
@@ -50,7 +50,10 @@ def counts_of(answers: Answers) -> dict[str, int]:
 
 
 def result_line(seeds: Sequence[Seed], events_per_camera_day: int, about: Mapping[str, Any]) -> Line:
-    """The line: means over seeds, half widths of 95 % intervals under `..._95` (three seeds and more)."""
+    """The line: means over seeds, half widths of 95 % intervals under `..._95` (three seeds and more).
+
+    `..._by_members` holds the same for households of each size, intervals under `95`.
+    """
     line: Line = {
         "identities": sum(seed.members for seed in seeds),
         "seeds": len(seeds),
@@ -64,12 +67,13 @@ def result_line(seeds: Sequence[Seed], events_per_camera_day: int, about: Mappin
         if len(known) < len(seeds):
             line[name] = None
             continue
-        runs = [figures_of(one, events_per_camera_day) for one in known]
-        line[name] = {
-            **mean_figures(runs),
-            "oracle": mean_figures([oracle_figures(one.presence) for one in known]),
+        measured = _measured(known, events_per_camera_day)
+        line[f"{name}_95"] = measured.pop("95")
+        line[name] = measured | {"oracle": mean_figures([oracle_figures(one.presence) for one in known])}
+        line[f"{name}_by_members"] = {
+            str(size): _measured([one.of_size(size) for one in known], events_per_camera_day)
+            for size in sorted({trial.size for one in known for trial in one.presence})
         }
-        line[f"{name}_95"] = {k: v for k, v in half_widths(runs).items() if v is not None}
         line[f"{name}_counts"] = dict(sum((Counter(counts_of(one)) for one in known), Counter()))
         seconds = [second for one in known for second in one.enrol_s]
         line[f"{name}_s"] = statistics.median_high(seconds) if seconds else None
@@ -77,6 +81,13 @@ def result_line(seeds: Sequence[Seed], events_per_camera_day: int, about: Mappin
     line["not_available"] = NOT_AVAILABLE
     known_line: Line = rounded(line)
     return known_line
+
+
+def _measured(runs: Sequence[Answers], events_per_camera_day: int) -> Line:
+    """Means over seeds, and under `95` the half widths of their intervals, as far as there are any."""
+    figures = [figures_of(one, events_per_camera_day) for one in runs]
+    widths = {name: width for name, width in half_widths(figures).items() if width is not None}
+    return {**mean_figures(figures), "95": widths}
 
 
 def rounded(value: Any) -> Any:

@@ -11,6 +11,7 @@ _SPLITS: dict[str, Callable[[Presence], str]] = {
     "members": lambda one: str(one.size),
     "light": lambda one: "night" if one.night else "day",
     "head": lambda one: _head(one.head_px),
+    "top": lambda one: one.wearing,
     "age": lambda one: "" if one.child is None else ("child" if one.child else "adult"),
     "skin": lambda one: one.skin,
     "look-alike": lambda one: f"{one.differing} traits" if one.case == "lookalike" else "",

@@ -46,7 +46,8 @@ class Presence:
         hidden: somebody is in view of whom nothing can be told.
         verdict, probability: the answer; probability is None when nothing was seen.
         oracle: the verdict of somebody who sees every trait that is in view; empty: looks are not known.
-        night, head_px, skin, child: for splits; skin and child are the member's, empty and None if not known.
+        night, head_px, wearing, skin, child: for splits; `wearing` is the kind of top of whoever is in view
+            (of the member, if there); skin and child are the member's, empty and None if not known.
     """
 
     household: str
@@ -62,6 +63,7 @@ class Presence:
     oracle: str
     night: bool
     head_px: float
+    wearing: str
     skin: str
     child: bool | None
 
@@ -112,6 +114,7 @@ def presence_trial(
         oracle=_oracle(clip, looks),
         night=clip.night,
         head_px=max((person.head_px for person in mine or clip.people), default=0.0),
+        wearing=next((person.clothes.get("top_kind", "") for person in mine or clip.people), ""),
         skin=looks.skin_tone if looks else "",
         child=looks.height_cm < CHILD_BELOW_CM if looks else None,
     )

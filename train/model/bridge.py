@@ -44,7 +44,7 @@ class BridgeConfig:
     scene_times: int = 2
     embed_dim: int = 128
     geom_dim: int = 12
-    said_dim: int = 61
+    signs_dim: int = 62
     language_dim: int = 192
     rank: int = 4
     trait_sizes: tuple[int, ...] = (5, 6, 8, 9, 3, 4, 4, 5, 3, 3)
@@ -57,7 +57,7 @@ class BridgeInputs:
 
     Attributes:
         scene: (B, T, P, Dv); scene_valid: (B,) 1 or 0.
-        embed: (B, M, E); geom: (B, M, G); valid: (B, M).
+        embed: (B, M, E); geom: (B, M, G); signs: (B, M, J); valid: (B, M).
         queries: (B, S, Q, D); templates: (B, S, E); subject_valid: (B, S).
         delta_a: (B, S, K, D, R); delta_b: (B, S, K, R, D).
     """
@@ -66,6 +66,7 @@ class BridgeInputs:
     scene_valid: Tensor
     embed: Tensor
     geom: Tensor
+    signs: Tensor
     valid: Tensor
     queries: Tensor
     templates: Tensor
@@ -131,7 +132,7 @@ class Bridge(nn.Module):
         self.scene_in = nn.Linear(config.scene_dim, dim)
         self.scene_position = nn.Parameter(torch.randn(config.scene_times * tokens, dim) * 0.02)
         self.place_in = nn.Linear(len(_PLACES) * config.scene_dim, dim)
-        self.motion = TrackMotion(config.scene_dim, config.said_dim, config.geom_dim, config.frames, dim)
+        self.motion = TrackMotion(config.signs_dim, config.geom_dim, config.frames, dim)
         self.embed_in = nn.Linear(config.embed_dim, dim, bias=False)
         self.geom_in = nn.Linear(config.geom_dim, dim)
         self.time = nn.Parameter(torch.randn(config.frames, dim) * 0.1)
@@ -208,7 +209,7 @@ class Bridge(nn.Module):
             for down, sharp in _PLACES
         ]
         same = same_track(geom[..., GEOM_TRACK], inputs.valid)
-        motion = self.motion(places[0], geom, same, when)
+        motion = self.motion(inputs.signs * in_domain, geom, same, when)
         place = self.place_in(torch.cat(places, dim=-1))
         person = self.embed_in(inputs.embed) + self.geom_in(geom) + place + motion + when @ self.time
         person = self.person_norm(person) * inputs.valid[..., None]

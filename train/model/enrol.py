@@ -16,11 +16,12 @@ from train.model.remoh import RoutedAttention
 
 @dataclass(frozen=True, slots=True)
 class EnrolConfig:
-    """Sizes of the enrolment pass."""
+    """Sizes of the enrolment pass; `soft`: how many soft tokens stand for a subject in the prompt."""
 
     dim: int = 192
     heads: int = 12
     queries: int = 16
+    soft: int = 16
     embed_dim: int = 128
     geom_dim: int = 12
     language_dim: int = 192
@@ -32,7 +33,7 @@ class Enrol(nn.Module):
     def __init__(self, config: EnrolConfig) -> None:
         super().__init__()
         self.config = config
-        self.seeds = nn.Parameter(torch.randn(2 * config.queries + 1, config.dim) * 0.2)
+        self.seeds = nn.Parameter(torch.randn(config.queries + config.soft + 1, config.dim) * 0.2)
         self.embed_in = nn.Linear(config.embed_dim, config.dim)
         self.geom_in = nn.Linear(config.geom_dim, config.dim)
         self.norm = nn.LayerNorm(config.dim)
@@ -40,7 +41,7 @@ class Enrol(nn.Module):
         self.query_out = nn.Linear(config.dim, config.dim)
         self.language_out = nn.Linear(config.dim, config.language_dim)
         self.queries = nn.Parameter(torch.randn(config.queries, config.dim) * 0.2)
-        self.soft_tokens = nn.Parameter(torch.randn(config.queries, config.language_dim) * 0.02)
+        self.soft_tokens = nn.Parameter(torch.randn(config.soft, config.language_dim) * 0.02)
         for layer in (self.query_out, self.language_out):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -52,7 +53,7 @@ class Enrol(nn.Module):
             embed: (B, N, E) unit rows; geom: (B, N, G); valid: (B, N) 1 or 0.
 
         Returns:
-            queries (B, Q, D), soft tokens (B, Q, Dl), token (B, Dl).
+            queries (B, Q, D), soft tokens (B, W, Dl), token (B, Dl).
         """
         tokens = self.norm(self.embed_in(embed) + self.geom_in(geom))
         key = self.attention.split(self.attention.key(tokens))
@@ -63,4 +64,4 @@ class Enrol(nn.Module):
         count = self.config.queries
         queries = self.queries + self.query_out(found[:, :count])
         words = self.language_out(found[:, count:])
-        return queries, self.soft_tokens + words[:, :count], words[:, count]
+        return queries, self.soft_tokens + words[:, :-1], words[:, -1]

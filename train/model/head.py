@@ -1,4 +1,4 @@
-"""Head encoder: a head crop to a unit embedding of who it is, and where in it the head really is.
+"""Head encoder: a head crop to a unit embedding of who it is, where in it the head really is, and its pose.
 
 A detector's box is inexact; the crop itself tells by how much, so that a second crop can be cut better.
 Knows no scene and no time.
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+POSE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,10 @@ class HeadEncoder(nn.Module):
         self.embed = nn.Linear(before * side * side, config.dim)
         self.quality = nn.Linear(before, 1)
         self.locate = nn.Linear(before * side * side, 3)
-        nn.init.zeros_(self.locate.weight)
-        nn.init.zeros_(self.locate.bias)
+        self.pose = nn.Linear(before * side * side, POSE)
+        for layer in (self.locate, self.pose):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
         self.register_buffer("centre", torch.zeros(config.dim))
         self.centre: Tensor
 
@@ -73,7 +77,7 @@ class HeadEncoder(nn.Module):
         out: Tensor = self.trunk(crops)
         return out
 
-    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Embed crops.
 
         Args:
@@ -82,10 +86,11 @@ class HeadEncoder(nn.Module):
         Returns:
             embeddings (N, E), unit rows; quality (N,) in 0..1: how well this view can tell who it is; shift
             (N, 3): the head's centre right of and below the crop's, in sides of the crop, and ln of the
-            head's size over the size that the crop was cut for.
+            head's size over the size that the crop was cut for; pose (N, 3): sine and cosine of the yaw,
+            pitch in radians.
         """
         maps = self.trunk_features(crops)
         flat = maps.flatten(1)
         embedding = F.normalize(F.normalize(self.embed(flat), dim=-1) - self.centre, dim=-1)
         quality = torch.sigmoid(self.quality(maps.mean(dim=(2, 3)))).squeeze(-1)
-        return embedding, quality, self.locate(flat)
+        return embedding, quality, self.locate(flat), self.pose(flat)

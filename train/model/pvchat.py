@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import MistralForCausalLM
 
+from train.model.body import BodyConfig, BodyEncoder
 from train.model.bridge import Bridge, BridgeConfig
 from train.model.enrol import Enrol, EnrolConfig
 from train.model.head import HeadConfig, HeadEncoder
@@ -21,18 +22,20 @@ class ModelConfig:
 
     vision: VisionConfig = field(default_factory=VisionConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
+    body: BodyConfig = field(default_factory=BodyConfig)
     bridge: BridgeConfig = field(default_factory=BridgeConfig)
     enrol: EnrolConfig = field(default_factory=EnrolConfig)
     language: LanguageConfig = field(default_factory=LanguageConfig)
 
 
 class PVChat(nn.Module):
-    """Vision, head encoder, bridge, enrolment and language model side by side."""
+    """Vision, head and body encoder, bridge, enrolment and language model side by side."""
 
     def __init__(
         self,
         vision: VisionEncoder,
         head: HeadEncoder,
+        body: BodyEncoder,
         bridge: Bridge,
         enrol: Enrol,
         language: MistralForCausalLM,
@@ -40,6 +43,7 @@ class PVChat(nn.Module):
         super().__init__()
         self.vision = vision
         self.head = head
+        self.body = body
         self.bridge = bridge
         self.enrol = enrol
         self.language = language
@@ -67,6 +71,7 @@ def build_model(config: ModelConfig) -> PVChat:
     return PVChat(
         vision=VisionEncoder(config.vision),
         head=HeadEncoder(config.head),
+        body=BodyEncoder(config.body),
         bridge=Bridge(config.bridge),
         enrol=Enrol(config.enrol),
         language=build_language(config.language),

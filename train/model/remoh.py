@@ -1,4 +1,4 @@
-"""ReMoH: attention whose heads are routed by a ReLU (PVChat, arXiv 2503.17069, eq. 5 and 6).
+"""ReMoH: attention whose heads are routed by a ReLU (PVChat, arXiv 2503.17069, eq. 5 and 6); MoH beside it.
 
 Of the heads some are shared and some routed; per token x the gates are
 
@@ -7,7 +7,12 @@ Of the heads some are shared and some routed; per token x the gates are
 
 and multiply each head's context before the output projection. `paper` clamps W_h x to [-1, 1] and
 W_r x + b_r to [-1, 10]. `identity` starts from W_h = W_r = 0, b_r = 1, hence from gates of exactly 1: the
-unrouted function is kept. Knows no losses; it hands out the gates that they need.
+unrouted function is kept. `moh` is the baseline (MoH, arXiv 2410.11842), with its scale compensation:
+
+    shared heads: 2 a1 h_s softmax(W_s x)_i;   routed heads: 2 a2 k p_i / (sum of the k largest p),
+
+p = softmax(W_r x), for the k heads with the largest p, and 0 for the others. Knows no losses; it hands out
+the scores that they need.
 """
 
 from __future__ import annotations
@@ -19,16 +24,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-RoutingMode = Literal["none", "identity", "paper"]
+RoutingMode = Literal["none", "identity", "paper", "moh"]
 
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """How heads are routed: mode, and how many of the heads are shared and routed."""
+    """How heads are routed: mode, how many heads are shared and routed, how many routed ones `moh` keeps."""
 
     mode: RoutingMode = "identity"
     shared: int = 8
     routed: int = 4
+    top: int = 2
 
 
 class Router(nn.Module):
@@ -37,15 +43,16 @@ class Router(nn.Module):
     def __init__(self, dim: int, routing: Routing) -> None:
         super().__init__()
         self.routing = routing
-        self.router = nn.Linear(dim, routing.routed)
+        self.router = nn.Linear(dim, routing.routed, bias=routing.mode != "moh")
         self.alpha = nn.Linear(dim, 2, bias=False)
+        self.among_shared = nn.Linear(dim, routing.shared, bias=False) if routing.mode == "moh" else None
         if routing.mode == "identity":
             nn.init.zeros_(self.router.weight)
             nn.init.ones_(self.router.bias)
             nn.init.zeros_(self.alpha.weight)
         else:
-            for weight in (self.router.weight, self.router.bias, self.alpha.weight):
-                nn.init.normal_(weight, std=1e-5)
+            for parameter in self.parameters():
+                nn.init.normal_(parameter, std=1e-5)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Gates of each head.
@@ -54,16 +61,27 @@ class Router(nn.Module):
             x: (..., D), query-side hidden states.
 
         Returns:
-            gates (..., heads), shared heads first, and router scores before the ReLU (..., routed).
+            gates (..., heads), shared heads first, and router scores before ReLU or softmax (..., routed).
         """
         mix, scores = self.alpha(x), self.router(x)
         if self.routing.mode == "paper":
             mix, scores = mix.clamp(-1, 1), scores.clamp(-1, 10)
-        scale = 2.0 if self.routing.mode == "identity" else 1.0
+        scale = 1.0 if self.routing.mode == "paper" else 2.0
         alphas = torch.softmax(mix, dim=-1) * scale
-        shared = alphas[..., :1].expand(*alphas.shape[:-1], self.routing.shared)
-        routed = alphas[..., 1:] * F.relu(scores)
+        if self.among_shared is None:
+            shared = alphas[..., :1].expand(*alphas.shape[:-1], self.routing.shared)
+            routed = alphas[..., 1:] * F.relu(scores)
+        else:
+            share = torch.softmax(self.among_shared(x), dim=-1) * self.routing.shared
+            shared, routed = alphas[..., :1] * share, alphas[..., 1:] * self._top(scores)
         return torch.cat([shared, routed], dim=-1), scores
+
+    def _top(self, scores: Tensor) -> Tensor:
+        """The largest probabilities, scaled to a mean of 1 among themselves; all others 0."""
+        probability = torch.softmax(scores, dim=-1)
+        least = probability.topk(self.routing.top, dim=-1).values[..., -1:]
+        kept = probability * (probability >= least)
+        return self.routing.top * kept / kept.sum(dim=-1, keepdim=True)
 
 
 class RoutedAttention(nn.Module):

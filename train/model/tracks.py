@@ -2,8 +2,8 @@
 
 Which way somebody turns or moves shows only in the order of the moments. Attention over a handful of tokens
 learns that slowly; two linear layers over the track laid out frame by frame learn it at once. They read
-what the scene encoder was taught to say of a person (joints, turn, clothes), not its tokens: a few numbers
-that mean the same for everybody cannot be learned by heart.
+signs (joints, turn, clothes), not pixels: a few numbers that mean the same for everybody cannot be learned by
+heart.
 """
 
 from __future__ import annotations
@@ -20,37 +20,35 @@ class TrackMotion(nn.Module):
     """Person tokens to what their whole track shows, the same for every token of a track.
 
     Args:
-        scene: width of a scene token. said: how many numbers `say` reads from it.
-        geom: of a token's geometry. frames: T of a window. dim: of the result.
+        signs: how many numbers are read off a person in a frame. geom: of a token's geometry.
+        frames: T of a window. dim: of the result.
     """
 
     def __init__(
-        self, scene: int, said: int, geom: int, frames: int, dim: int, *, inner: int = 64, hidden: int = 256
+        self, signs: int, geom: int, frames: int, dim: int, *, inner: int = 64, hidden: int = 256
     ) -> None:
         super().__init__()
-        self.say = nn.Linear(scene, said)
-        self.features = nn.Linear(said + geom + _MOVED, inner)
+        self.features = nn.Linear(signs + geom + _MOVED, inner)
         self.fc1 = nn.Linear(frames * (inner + 1), hidden)
         self.fc2 = nn.Linear(hidden, dim)
-        self.mean = nn.Linear(said, dim)
+        self.mean = nn.Linear(signs, dim)
 
-    def forward(self, tokens: Tensor, geom: Tensor, same: Tensor, when: Tensor) -> Tensor:
+    def forward(self, signs: Tensor, geom: Tensor, same: Tensor, when: Tensor) -> Tensor:
         """Read tracks.
 
         Args:
-            tokens: (B, M, Dv), scene tokens at the heads. geom: (B, M, G), head centre and size first.
+            signs: (B, M, J). geom: (B, M, G), head centre and size first.
             same: (B, M, M), 1 where two valid tokens are of one track.
             when: (B, M, T), 1 at each token's own frame.
 
         Returns:
             (B, M, D); frames in which the track was not seen count as zeros and are marked.
         """
-        said = self.say(tokens)
-        features = self.features(torch.cat([said, geom, _moved(geom, same)], dim=-1))
+        features = self.features(torch.cat([signs, geom, _moved(geom, same)], dim=-1))
         marked = F.pad(F.gelu(features), (0, 1), value=1.0)
         spread = (when[..., None] * marked[:, :, None, :]).flatten(2)
         over_time: Tensor = self.fc2(F.gelu(self.fc1(same @ spread)))
-        mean: Tensor = self.mean(_track_mean(said, same))
+        mean: Tensor = self.mean(_track_mean(signs, same))
         return over_time + mean
 
 

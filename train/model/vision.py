@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from train.model.head import Residual
 
-STRIDE = 24
+STRIDE, PEOPLE = 24, 10
+_INNER = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,8 @@ class VisionEncoder(nn.Module):
         self.position = nn.Parameter(torch.randn(1, rows * columns, config.dim) * 0.02)
         self.blocks = nn.ModuleList(Block(config.dim, config.heads) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.dim)
-        self.people = nn.Linear(config.dim, 9)
+        self.people = nn.Linear(config.dim, PEOPLE - 1)
+        self.trunk = nn.Sequential(nn.Linear(config.dim, _INNER), nn.GELU(), nn.Linear(_INNER, 1))
         cells = torch.stack(
             torch.meshgrid(torch.arange(columns), torch.arange(rows), indexing="xy"), dim=-1
         ).reshape(-1, 2)
@@ -102,8 +104,9 @@ class VisionEncoder(nn.Module):
             pixels: float (N, 3, H, W), normalised.
 
         Returns:
-            tokens (N, P, D), and people (N, P, 9): objectness logit, head centre x, y, width, height, body
-            x0, y0, x1, y1 in fractions of the frame; row p speaks of a head whose centre lies in cell p.
+            tokens (N, P, D), and people (N, P, 10): objectness logit, head centre x, y, width, height, body
+            x0, y0, x1, y1 in fractions of the frame, and the logit of a trunk; row p speaks of a head, and
+            of a trunk, whose centre lies in cell p.
         """
         tokens = self.tokens(pixels)
         return tokens, self.find(tokens)
@@ -117,8 +120,8 @@ class VisionEncoder(nn.Module):
         return out
 
     def find(self, tokens: Tensor) -> Tensor:
-        """(N, P, D) to people (N, P, 9)."""
-        return self._people(self.people(tokens))
+        """(N, P, D) to people (N, P, 10)."""
+        return torch.cat([self._people(self.people(tokens)), self.trunk(tokens)], dim=-1)
 
     def _people(self, raw: Tensor) -> Tensor:
         rows, columns = self.config.grid

@@ -52,41 +52,53 @@ def head_template(adapter: Adapter) -> Floats:
     return template
 
 
+def pieces(
+    frames: Frames,
+    count: int,
+    rng: np.random.Generator,
+    held_out_share: float,
+    *,
+    still: bool,
+    copies: int = 3,
+) -> tuple[list[Frames], list[Frames]]:
+    """Windows of `count` frames of a clip, varied, to learn from; and held out ones (the end of the clip).
+
+    Args:
+        frames: uint8 (T, H, W, 3) at the window's rate.
+        still: hold one frame (the image stage). copies: of each window, all but the first varied.
+    """
+    starts = list(range(0, max(1, len(frames) - count + 1), 2 if not still else 1))
+    cut = max(1, round(len(starts) * (1 - held_out_share)))
+    parts: list[list[Frames]] = []
+    for chosen, shown in ((starts[:cut], copies), (starts[cut:] or starts[-1:], 1)):
+        made = []
+        for start in chosen:
+            held = np.repeat(frames[start : start + 1], count, axis=0)
+            piece = held if still else _span(frames, start, count)
+            made += [vary(piece, rng) if copy else piece for copy in range(shown)]
+        parts.append(made)
+    return parts[0], parts[1]
+
+
 def own_windows(
     model: PVChat, frames: Frames, template: Floats, spec: PixelSpec, config: SubjectConfig, *, still: bool
 ) -> tuple[list[EncodedWindow], list[EncodedWindow]]:
-    """Varied windows of the person's clip, to learn from and held out (the end of the clip).
-
-    Args:
-        frames: uint8 (T, H, W, 3) at `spec.window_fps`.
-        still: hold one frame (the image stage).
+    """Encoded `pieces` of the person's clip in which the person is found.
 
     Raises:
         ContentError: the person of the adapter is not found in the clip.
     """
     rng = np.random.default_rng((config.seed, 1, int(still)))
-    count = spec.window_frames
-    starts = list(range(0, max(1, len(frames) - count + 1), 2 if not still else 1))
-    cut = max(1, round(len(starts) * (1 - config.held_out_share)))
-    parts: list[list[EncodedWindow]] = []
-    for chosen, copies in ((starts[:cut], 3), (starts[cut:] or starts[-1:], 1)):
-        windows = []
-        for start in chosen:
-            for copy in range(copies):
-                piece = (
-                    np.repeat(frames[start : start + 1], count, axis=0)
-                    if still
-                    else _span(frames, start, count)
-                )
-                window = encode_window(model, vary(piece, rng) if copy else piece, spec)
-                if _shows(window, template):
-                    windows.append(window)
-        parts.append(windows)
-    if not parts[0]:
+    made = pieces(frames, spec.window_frames, rng, config.held_out_share, still=still, copies=config.copies)
+    own, held = (
+        [window for piece in part if shows(window := encode_window(model, piece, spec), template)]
+        for part in made
+    )
+    if not own:
         raise ContentError(
             "the clip does not show the person that the adapter was made from.", "Use the same clip."
         )
-    return parts[0], parts[1] or parts[0][-1:]
+    return own, held or own[-1:]
 
 
 def other_windows(
@@ -134,7 +146,8 @@ def _span(frames: Frames, start: int, count: int) -> Frames:
     return frames[index]
 
 
-def _shows(window: EncodedWindow, template: Floats) -> bool:
+def shows(window: EncodedWindow, template: Floats) -> bool:
+    """Whether somebody in a window looks at all like this template."""
     return any(float(view.embedding @ template) > 0.2 for view in window.tokens.views)
 
 

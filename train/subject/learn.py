@@ -103,9 +103,10 @@ def learn(
 def _loss(
     model: PVChat, rows: SubjectRows, lessons: Lessons, config: SubjectConfig, rng: np.random.Generator
 ) -> Tensor:
-    half = config.batch // 2
+    half = config.batch // 2 if lessons.others else config.batch
     own = [lessons.own[int(i)] for i in rng.integers(len(lessons.own), size=half)]
-    others = [lessons.others[int(i)] for i in rng.integers(len(lessons.others), size=config.batch - half)]
+    picked = rng.integers(max(1, len(lessons.others)), size=config.batch - half)
+    others = [lessons.others[int(i)] for i in picked]
     wanted = torch.tensor([1.0] * len(own) + [0.0] * len(others))
     scores = rows.presence(model, own + others)
     return F.binary_cross_entropy_with_logits(scores, wanted) + config.leash * rows.leash()

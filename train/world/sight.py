@@ -16,7 +16,7 @@ MIN_HEAD_VISIBLE = 0.6  # share of the head that must be uncovered for its trait
 MIN_GARMENT_VISIBLE = 0.6  # share of trunk or legs that must be uncovered for what covers them to be told
 _GRID_FPS = 4.0
 _MIN_CONTRAST = 60
-_HAND_ACTIONS = frozenset(
+HAND_ACTIONS = frozenset(
     {
         "waving",
         "raising_hand",
@@ -140,4 +140,4 @@ def _inside(spot: tuple[float, float]) -> bool:
 def _shows_action(truth: PersonTruth) -> bool:
     if not _inside(truth.joints["head"]):
         return False
-    return truth.action not in _HAND_ACTIONS or _inside(truth.joints["right_hand"])
+    return truth.action not in HAND_ACTIONS or _inside(truth.joints["right_hand"])

@@ -38,10 +38,12 @@ class PooledProjector(nn.Module):
         Returns:
             (B, moments x rows x columns, Dl), moment by moment, row by row.
         """
-        batch, count = len(tokens), (tokens.shape[1] - 1) // frames
-        side = round(count**0.5)
-        projected: Tensor = self.linear_2(F.gelu(self.linear_1(tokens[:, 1:])))
-        projected = projected.view(batch, frames, side, side, -1)
+        side = round(((tokens.shape[1] - 1) // frames) ** 0.5)
+        return self.pool(tokens[:, 1:].view(len(tokens), frames, side, side, -1))
+
+    def pool(self, patches: Tensor) -> Tensor:
+        """The same of patches (B, T, rows, columns, Dv), on any grid."""
+        projected: Tensor = self.linear_2(F.gelu(self.linear_1(patches)))
         size = (self.config.frames, self.config.rows, self.config.columns)
         pooled = F.adaptive_avg_pool3d(projected.permute(0, 4, 1, 2, 3), size)
         return pooled.flatten(2).transpose(1, 2)

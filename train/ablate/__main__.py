@@ -1,0 +1,173 @@
+"""`python -m train.ablate`: the paper's ablations on the rendered household. Ends with one line of JSON.
+
+Needs the work folder of `train.base` after its stage `bridge`: the same frozen features serve every run. Each
+run's figures are kept beside it, so a second call goes on where the first one stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from runtime.contract.errors import ContentError, PvchatError, UsageError
+from runtime.contract.settings import load_settings
+from train.ablate.bridge_run import Ground, collect, run_variant
+from train.ablate.evidence import evidence_table
+from train.ablate.language_run import run_describer
+from train.ablate.subject_run import run_people
+from train.ablate.tables import bridge_markdown, data_markdown, evidence_markdown, language_markdown
+from train.ablate.variants import (
+    BRIDGE_TABLES,
+    DATA_VARIANTS,
+    LANGUAGE_TABLES,
+    BridgeVariant,
+    LanguageVariant,
+)
+from train.base.bridge_stage import BridgeStage
+from train.base.config import BaseConfig
+from train.base.run import load_stage, open_features, with_encoders
+from train.base.world_data import open_world
+from train.checkpoint import fingerprint, load_base
+from train.progress import bar
+from train.subject.config import SubjectConfig
+
+EVIDENCE = "evidence"
+DATA = "data"
+TABLES = (*BRIDGE_TABLES, *LANGUAGE_TABLES, EVIDENCE, DATA)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tables that are asked for; the exit code is the error's."""
+    args = _arguments(argv)
+    try:
+        line = _ablate(args)
+    except PvchatError as error:
+        sys.stderr.write(f"train.ablate: {error}\n")
+        return error.exit_code
+    print(json.dumps(line))
+    return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m train.ablate", description=__doc__)
+    parser.add_argument("config", type=Path, help="configs/train/tiny.toml")
+    parser.add_argument("--work", type=Path, default=Path("out/base"), help="the work folder of train.base")
+    parser.add_argument("--tables", default=",".join(TABLES), help=f"some of {', '.join(TABLES)}")
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--steps", type=int, default=300, help="of each run")
+    parser.add_argument(
+        "--base", type=Path, help="base checkpoint for the data table (default: WORK/checkpoint)"
+    )
+    parser.add_argument("--people", type=int, default=10, help="of each seed, in the data table")
+    parser.add_argument("--out", type=Path, default=Path("out/ablate"), help="figures of runs, ablations.md")
+    return parser.parse_args(argv)
+
+
+def _ablate(args: argparse.Namespace) -> dict[str, Any]:
+    config = load_settings(args.config, BaseConfig)
+    torch.set_num_threads(config.threads)
+    ground = _ground(config, args.work)
+    seeds = [int(seed) for seed in args.seeds.split(",")]
+    args.out.mkdir(parents=True, exist_ok=True)
+    texts, line = [], {"seeds": seeds, "steps": args.steps}
+    for name in args.tables.split(","):
+        if name == EVIDENCE:
+            tables = [_evidence(ground, args.work, seed) for seed in seeds]
+            line[name] = tables
+            texts.append(evidence_markdown(tables))
+            continue
+        if name == DATA:
+            found = [_data(args, seed) for seed in seeds]
+            runs = {one.label: [figures[one.label] for figures in found] for one in DATA_VARIANTS}
+            line[name] = runs
+            texts.append(data_markdown(runs, args.people))
+            continue
+        if name in LANGUAGE_TABLES:
+            described = LANGUAGE_TABLES[name]
+            said = {
+                v.label: [_described(ground, v, seed, args) for seed in seeds] for v in described.variants
+            }
+            line[name] = said
+            texts.append(language_markdown(described, said, args.steps))
+            continue
+        if name not in BRIDGE_TABLES:
+            raise UsageError(f"there is no table {name!r}.", f"Tables: {', '.join(TABLES)}.")
+        table = BRIDGE_TABLES[name]
+        runs = {one.label: [_kept(ground, one, seed, args) for seed in seeds] for one in table.variants}
+        line[name] = runs
+        texts.append(bridge_markdown(table, runs, args.steps))
+    (args.out / "ablations.md").write_text("\n".join(texts), encoding="utf-8")
+    return line
+
+
+def _ground(config: BaseConfig, work: Path) -> Ground:
+    tracks = work / "tracks.safetensors"
+    if not tracks.exists():
+        raise ContentError(f"{tracks} is not there.", "Run `python -m train.base` up to its stage bridge.")
+    features = open_features(config, work, with_encoders(config, work))
+    return Ground(config, open_world(work / "world"), features, tracks)
+
+
+def _kept(ground: Ground, variant: BridgeVariant, seed: int, args: argparse.Namespace) -> dict[str, float]:
+    return _once(
+        args, variant, seed,
+        lambda report: run_variant(ground, variant, seed, args.steps, report),
+    )  # fmt: skip
+
+
+def _described(
+    ground: Ground, variant: LanguageVariant, seed: int, args: argparse.Namespace
+) -> dict[str, float]:
+    bridge = args.work / "bridge.safetensors"
+    return _once(
+        args, variant, seed,
+        lambda report: run_describer(ground, variant, bridge, seed, args.steps, report),
+    )  # fmt: skip
+
+
+def _data(args: argparse.Namespace, seed: int) -> dict[str, dict[str, float]]:
+    """By variant; kept like every run."""
+    path = args.out / f"data-{args.people}-seed{seed}.json"
+    if not path.exists():
+        folder = args.base or args.work / "checkpoint"
+        model, _ = load_base(folder)
+        figures = run_people(
+            model, fingerprint(folder), DATA_VARIANTS, seed, args.people, SubjectConfig(), bar(f"data {seed}")
+        )
+        path.write_text(json.dumps(figures) + "\n", encoding="utf-8")
+    kept: dict[str, dict[str, float]] = json.loads(path.read_text(encoding="utf-8"))
+    return kept
+
+
+def _once(
+    args: argparse.Namespace, variant: BridgeVariant | LanguageVariant, seed: int,
+    run: Callable[[Callable[[int, int], None]], dict[str, float]],
+) -> dict[str, float]:  # fmt: skip
+    """The figures of a run: those kept from an earlier call, or new ones. The same run serves two tables."""
+    what = hashlib.sha256(repr(replace(variant, label="")).encode()).hexdigest()[:12]
+    path = args.out / f"{type(variant).__name__}-{what}-seed{seed}-{args.steps}.json"
+    if not path.exists():
+        path.write_text(json.dumps(run(bar(f"{variant.label[:14]} {seed}"))) + "\n", encoding="utf-8")
+    kept: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+    return kept
+
+
+def _evidence(ground: Ground, work: Path, seed: int) -> dict[str, dict[str, float]]:
+    """Of the base's own bridge, fully trained; the seed draws other episodes of the people held out."""
+    model = with_encoders(ground.config, work)
+    maker = ground.maker(held_out=True, token_only=0.0)
+    stage = BridgeStage(model.bridge, model.enrol, maker, batch=1, subjects=1, seed=seed)
+    load_stage(stage, work / "bridge.safetensors")
+    return evidence_table(collect(stage.eval(), maker, seed, ground.batches), seed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Who is seen in frames, and how alike two sightings are: one seam, for faces and for rendered heads.
+
+The same detectors and embedders as on the box. Knows no clusters and no files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.contract.adapter import PersonSource
+from runtime.contract.pixels import PixelSpec
+from runtime.people.faces import face_distance, shared_faces
+from runtime.people.stream import face_views
+from runtime.people.views import PersonView
+from train.model.pvchat import PVChat
+from train.windows import look
+
+Frames = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+_ALL = 1_000
+
+
+class Eyes(Protocol):
+    """Finds and compares people.
+
+    Attributes:
+        source: what the embeddings are of.
+        same_above: likeness from which two sightings are taken for one person.
+    """
+
+    source: PersonSource
+    same_above: float
+
+    def views(self, frames: Frames, fps: float) -> list[PersonView]:
+        """Everybody in frames uint8 (T, H, W, 3); `track` is one number a person as far as tracking tells."""
+        ...
+
+    def distance(self, one: Floats, other: Floats) -> Floats:
+        """(N, E) and (M, E) unit embeddings to (N, M), 0 for the same picture."""
+        ...
+
+
+class FaceEyes:
+    """dlib's faces, for ordinary footage."""
+
+    source: PersonSource = "face"
+    same_above = 1 - 0.47
+
+    def views(self, frames: Frames, fps: float) -> list[PersonView]:
+        """See `Eyes.views`."""
+        times = [index / fps for index in range(len(frames))]
+        return face_views(
+            frames, times, range(len(frames)), shared_faces(), check=lambda: None, per_track=_ALL
+        )
+
+    def distance(self, one: Floats, other: Floats) -> Floats:
+        """dlib's own distance."""
+        return face_distance(one, other)
+
+
+class HeadEyes:
+    """A base's encoders, for the rendered world."""
+
+    source: PersonSource = "head"
+    same_above = 0.5
+
+    def __init__(self, model: PVChat) -> None:
+        self._model = model
+
+    def views(self, frames: Frames, fps: float) -> list[PersonView]:
+        """See `Eyes.views`."""
+        return look(self._model, frames, PixelSpec(), fps)[1]
+
+    def distance(self, one: Floats, other: Floats) -> Floats:
+        """One minus the cosine."""
+        return np.asarray(1.0 - one @ other.T, dtype=np.float32)
+
+
+def likeness(eyes: Eyes, one: Sequence[PersonView], other: Sequence[PersonView]) -> float:
+    """How alike two people are: 1 minus the distance of their mean embeddings; -1 where one is unseen."""
+    if not one or not other:
+        return -1.0
+    a, b = (_mean(views) for views in (one, other))
+    return 1.0 - float(eyes.distance(a, b)[0, 0])
+
+
+def _mean(views: Sequence[PersonView]) -> Floats:
+    mean = np.mean([view.embedding for view in views], axis=0, keepdims=True)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), dtype=np.float32)

@@ -1,0 +1,1 @@
+"""Variations of a clip that keep who is in it: light, colour, framing, covering, clothes, tempo, motion."""
