@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from runtime.contract.pixels import Box, PixelSpec, normalise, to_body_crop, to_crop
 from runtime.people.cluster import join_tracks, split_tracks
-from runtime.people.detect import find_people
+from runtime.people.detect import find_people, overlap
 from runtime.people.faces import Face, FaceEngine, face_distance
 from runtime.people.track import link
 from runtime.people.views import PersonBox, PersonView
@@ -55,6 +55,7 @@ alike 1 %. From a view to the nearest earlier one of its track: 0.14 for 95 %, 0
 SAME_FACE_BELOW = 0.42
 OTHER_FACE_ABOVE = 0.62
 _FACES_PER_TRACK = 4
+_SAME_PLACE = 0.5
 _MAX_SHIFT, _MAX_GROWTH = 0.3, 0.5
 
 
@@ -105,9 +106,28 @@ def head_views(
         )
         for row, (t, n) in enumerate(found)
     ]
+    views = without_doubles(views)
     return join_tracks(
         split_tracks(views, _cosine_distance, OTHER_HEAD_ABOVE), _cosine_distance, SAME_HEAD_BELOW
     )
+
+
+def without_doubles(views: Sequence[PersonView]) -> list[PersonView]:
+    """The views without a head found twice: corrected, two boxes of one frame may meet on the same head.
+
+    Of two that overlap by more than a half and look alike, the clearer one stays.
+    """
+    kept: list[PersonView] = []
+    for view in sorted(views, key=lambda view: -view.quality):
+        twice = any(
+            other.frame == view.frame
+            and overlap(other.head, view.head) > _SAME_PLACE
+            and 1.0 - float(other.embedding @ view.embedding) < SAME_HEAD_BELOW
+            for other in kept
+        )
+        if not twice:
+            kept.append(view)
+    return sorted(kept, key=lambda view: (view.frame, view.track))
 
 
 def corrected(head: Box, shift: Floats, spec: PixelSpec) -> Box:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from runtime.contract.pixels import PixelSpec
-from runtime.people.stream import HeadLook, corrected, head_views
+from runtime.people.stream import HeadLook, corrected, head_views, without_doubles
 from runtime.people.views import PersonView, views_within
 
 SPEC = PixelSpec()
@@ -136,3 +136,16 @@ def test_a_window_numbers_its_tracks_and_seconds_anew_and_remembers_the_clips() 
     local, numbers = views_within(views, range(4, 8), 4.0)
     assert numbers == (2, 5)
     assert [(view.frame, view.track, view.t_s) for view in local] == [(4, 0, 0.0), (5, 1, 0.25), (5, 0, 0.25)]
+
+
+def test_head_found_twice_in_one_frame_is_one_head_and_two_people_stay_two() -> None:
+    def seen(frame: int, track: int, x: float, angle: float, quality: float) -> PersonView:
+        embedding = np.array([np.cos(angle), np.sin(angle)], dtype=np.float32)
+        head = (x, 10.0, 40.0, 50.0)
+        return PersonView(frame, float(frame), track, head, head, embedding, quality, "head")
+
+    once = [seen(0, 0, 10.0, 0.0, 0.9), seen(1, 0, 12.0, 0.1, 0.8)]
+    double, beside, other = seen(1, 1, 18.0, 0.2, 0.5), seen(1, 2, 60.0, 0.1, 0.7), seen(0, 3, 14.0, 1.5, 0.6)
+    kept = without_doubles([*once, double, beside, other])
+    assert double not in kept
+    assert all(view in kept for view in (*once, beside, other))
