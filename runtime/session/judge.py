@@ -115,11 +115,6 @@ def _claims(
     return claims
 
 
-def best_views(observation: Observation, person: int) -> list[PersonView]:
-    """The clearest views of a person, at most four, the best first."""
-    return sorted((v for v in observation.views if v.track == person), key=lambda v: -v.quality)[:_BEST_VIEWS]
-
-
 def rows_of(models: Models, window: Window, adapters: Sequence[Adapter]) -> BridgeRows:
     """The bridge's rows for the language model, about 1 to 8 subjects."""
     outputs = run_bridge(models, window, adapters)
@@ -197,7 +192,8 @@ def _face_claims(models: Models, observation: Observation, adapters: Sequence[Ad
     calibration = models.calibration(FACE)
     claims = []
     for person in sorted({view.track for view in observation.views}):
-        best = best_views(observation, person)
+        views = sorted((v for v in observation.views if v.track == person), key=lambda v: -v.quality)
+        best = views[:_BEST_VIEWS]
         mean = mean_template(best)[None]
         for adapter in adapters:
             known = adapter.views("face")

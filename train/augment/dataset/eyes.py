@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from runtime.contract.adapter import PersonSource
 from runtime.contract.pixels import PixelSpec
+from runtime.people.cluster import mean_template
 from runtime.people.faces import face_distance, shared_faces
 from runtime.people.stream import face_views
 from runtime.people.views import PersonView
@@ -84,10 +85,5 @@ def likeness(eyes: Eyes, one: Sequence[PersonView], other: Sequence[PersonView])
     """How alike two people are: 1 minus the distance of their mean embeddings; -1 where one is unseen."""
     if not one or not other:
         return -1.0
-    a, b = (_mean(views) for views in (one, other))
+    a, b = (mean_template(views)[None] for views in (one, other))
     return 1.0 - float(eyes.distance(a, b)[0, 0])
-
-
-def _mean(views: Sequence[PersonView]) -> Floats:
-    mean = np.mean([view.embedding for view in views], axis=0, keepdims=True)
-    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-6), dtype=np.float32)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from runtime.contract.errors import ContentError, PvchatError
+from runtime.people.cluster import mean_template
 from runtime.people.views import PersonView
 from runtime.video import read_video
 from train.augment.dataset.eyes import Eyes, likeness
@@ -63,8 +64,7 @@ class Gallery:
 
     def nearest(self, person: Sequence[PersonView], count: int) -> list[int]:
         """Rows of the faces most like a person, the most alike first."""
-        mean = np.mean([view.embedding for view in person], axis=0, keepdims=True)
-        _, rows = self.index.kneighbors(mean, n_neighbors=min(count, len(self.files)))
+        _, rows = self.index.kneighbors(mean_template(person)[None], n_neighbors=min(count, len(self.files)))
         return [int(row) for row in rows[0]]
 
 
