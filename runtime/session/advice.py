@@ -14,11 +14,11 @@ from runtime.session.light import Light
 _FEW_VIEWS = 6
 _GOOD_QUALITY = 0.5
 _SMALL_SPREAD = {"head": 0.06, "face": 0.008}
-_ALIKE = {"head": (0.85, 0.54), "face": (0.959, 0.938)}
-"""Cosines of templates from which somebody enrolled is called very alike, and alike.
+_ALIKE = {"head": (0.85, 0.54), "face": (0.67, 0.55)}
+"""Likenesses of templates from which somebody enrolled is called very alike, and alike.
 
 Heads: the same person in another rendered clip reaches 0.85 in the median, and 99 % of other people stay
-below 0.54. Faces: distances 0.42 and 0.52, see `face_calibration`.
+below 0.54. Faces: see `face_calibration`.
 """
 _SIDES = ("front", "left", "right", "behind")
 _FRONT_DEG, _BEHIND_DEG = 25.0, 100.0

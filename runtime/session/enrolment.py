@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runtime.adapters import write_adapter
 from runtime.contract.adapter import Adapter, PersonSource, check_adapter
@@ -14,7 +15,7 @@ from runtime.contract.clip import Clip
 from runtime.contract.errors import ContentError, UsageError
 from runtime.contract.serving import EnrolReport, EnrolRequest, PeopleNearest
 from runtime.people.cluster import mean_template, spread_views
-from runtime.people.faces import face_distance
+from runtime.people.cohort import face_likeness
 from runtime.people.views import PersonView
 from runtime.session.advice import hints, seen_from
 from runtime.session.evidence import write_jpeg
@@ -25,17 +26,18 @@ from runtime.session.reference import learn, reference_tokens
 from runtime.session.sheet import contact_sheet
 from runtime.video import MAX_CLIP_S, read_video
 
+Floats = NDArray[np.float32]
 KEPT_VIEWS = 16
 _LOOKS, _FACES_PER_PERSON = 24, 16
 _SURE_PERSON_VIEWS = 4
-_SAME_BELOW = {"head": 0.5, "face": 0.54}
-"""Distances below which a person in another clip, of another day, is the same one.
+_SAME_ABOVE = {"head": 0.5, "face": 0.6}
+"""Likenesses from which a person in another clip, of another day, is the same one.
 
-Heads: other people of a clip start at 0.43 for the most alike 1 %, most are at 1. Faces: 95 % of the same
+Heads: other people of a clip reach 0.57 for the most alike 1 %, most are at 0. Faces: all but 2 % of the same
 people in another session, see `face_calibration`.
 """
-_CLEARLY = {"head": 0.15, "face": 0.08}
-"""How much farther the next person in that clip must be."""
+_CLEARLY = 0.15
+"""How much less alike the next person in that clip must be."""
 _AGAIN = "Record 5 to 20 seconds of this person alone, facing the camera and turning slowly, in good light."
 
 
@@ -107,20 +109,21 @@ def _further(
             f"{path.name} is another kind of footage than {first.name}.", "Enrol from one kind alone."
         )
     people = _people(seen.views, models.manifest.calibration.min_quality)
-    apart = sorted((_apart(known, views, source), number) for number, views in enumerate(people))
-    if not apart or apart[0][0] > _SAME_BELOW[source]:
+    template = mean_template(known)
+    alike = [(_likeness(template, mean_template(views), source), n) for n, views in enumerate(people)]
+    alike.sort(reverse=True)
+    if not alike or alike[0][0] < _SAME_ABOVE[source]:
         raise ContentError(f"nobody in {path.name} looks like the person of {first.name}.", _AGAIN)
-    if len(apart) > 1 and apart[1][0] < apart[0][0] + _CLEARLY[source]:
+    if len(alike) > 1 and alike[1][0] > alike[0][0] - _CLEARLY:
         raise ContentError(
             f"two people in {path.name} look like the person of {first.name}.", "Leave this clip out."
         )
-    return _Part(clip, people[apart[0][1]])
+    return _Part(clip, people[alike[0][1]])
 
 
-def _apart(one: Sequence[PersonView], other: Sequence[PersonView], source: PersonSource) -> float:
-    """Distance of two people's mean views: of heads 1 - cosine, of faces as dlib measures it."""
-    a, b = (mean_template(views)[None] for views in (one, other))
-    return float(face_distance(a, b)[0, 0]) if source == "face" else float(1.0 - a[0] @ b[0])
+def _likeness(one: Floats, other: Floats, source: PersonSource) -> float:
+    """How alike two templates (E,) are, -1..1."""
+    return float(face_likeness(one[None], other[None])[0, 0] if source == "face" else one @ other)
 
 
 def _people(views: Sequence[PersonView], min_quality: float) -> list[list[PersonView]]:
@@ -181,7 +184,7 @@ def _nearest(adapter: Adapter, others: Sequence[Adapter], source: PersonSource) 
         theirs = other.template(source)
         if mine is None or theirs is None:
             continue
-        cosine = round(float(mine @ theirs), 4)
-        if best is None or cosine > best.similarity:
-            best = PeopleNearest(other.subject_id, cosine)
+        alike = round(_likeness(mine, theirs, source), 4)
+        if best is None or alike > best.similarity:
+            best = PeopleNearest(other.subject_id, alike)
     return best

@@ -15,7 +15,7 @@ from runtime.contract.adapter import Adapter
 from runtime.contract.errors import BundleError
 from runtime.engines.base import Array
 from runtime.people.cluster import mean_template
-from runtime.people.faces import face_distance
+from runtime.people.cohort import face_likeness
 from runtime.people.views import PersonView
 from runtime.session.denials import after_denials
 from runtime.session.models import BRIDGE, FACE, Models
@@ -200,7 +200,7 @@ def _face_claims(models: Models, observation: Observation, adapters: Sequence[Ad
             template = adapter.template("face")
             if template is None:
                 continue
-            apart = float(face_distance(mean, np.concatenate([known, template[None]])).min())
-            llr = calibration.llr(-apart, best[0].quality)
+            alike = float(face_likeness(mean, np.concatenate([known, template[None]])).max())
+            llr = calibration.llr(alike, best[0].quality)
             claims.append(Claim(adapter.subject_id, person, llr, best[0]))
     return claims

@@ -152,19 +152,22 @@ class LocalSession:
         claims: Sequence[Claim],
         installed: Sequence[Installed],
     ) -> Findings:
-        source = observation.source
-        everybody = frozenset(view.track for view in observation.views)
-        compared = everybody
+        source, still = observation.source, observation.still
+        views = [view for view in observation.views if view.track not in still]
+        compared = frozenset(view.track for view in views)
         if source == "head":
             compared = frozenset(person for window in observation.windows for person in window.people)
         return decide(
-            observation.views,
-            claims,
+            views,
+            [claim for claim in claims if claim.person not in still],
             able={one.adapter.subject_id: len(one.adapter.views(source)) > 0 for one in installed},
             compared=compared - {NOBODY},
             calibration=self._models.manifest.calibration,
             min_views=_MIN_FACE_VIEWS if source == "face" and observation.looks > 1 else 1,
-            doubts=[*footage.doubts, *_face_doubts(footage, observation), *_hidden_doubts(observation)],
+            doubts=[
+                *footage.doubts, *_face_doubts(footage, observation), *_hidden_doubts(observation),
+                *_still_doubts(observation),
+            ],
         )
 
 
@@ -186,6 +189,13 @@ def _hidden_doubts(observation: Observation) -> list[str]:
     if observation.hidden < max(_MIN_HIDDEN, _HIDDEN_SHARE * observation.looks):
         return []
     return ["Somebody is in view whose head is not."]
+
+
+def _still_doubts(observation: Observation) -> list[str]:
+    """A picture is nobody; but who says that nobody sleeps there."""
+    if not observation.still:
+        return []
+    return ["A face is there that never moves: a picture, or somebody who keeps quite still."]
 
 
 def _known(installed: Sequence[Installed]) -> PersonSource | None:

@@ -23,6 +23,7 @@ from runtime.contract.clip import Clip, even_indices, window_indices, window_sta
 from runtime.contract.errors import EngineError
 from runtime.contract.pixels import to_vision_input
 from runtime.people.detect import hidden_trunks
+from runtime.people.stillness import still_faces
 from runtime.people.stream import HeadLook, face_views, head_views
 from runtime.people.tokens import person_tokens
 from runtime.people.views import PersonTokens, PersonView, views_within
@@ -71,6 +72,7 @@ class Observation:
         looks: how many frames were searched for people.
         hidden: in how many of them somebody is in view whose head is not.
         gap_s: longest time that nobody looked for people; seconds.
+        still: people who are faces that never move, such as a framed photograph.
     """
 
     key: str
@@ -81,6 +83,7 @@ class Observation:
     looks: int
     gap_s: float
     hidden: int = 0
+    still: frozenset[int] = frozenset()
 
 
 class Observer:
@@ -163,7 +166,9 @@ class Observer:
         times_s = [index / clip.fps for index in range(len(clip.frames))]
         chosen = sorted(set(even_indices(len(clip.frames), looks)))
         views = face_views(clip.frames, times_s, chosen, self._models.faces, check=check, per_track=per_track)
-        return Observation(key, "face", distance, tuple(views), (), len(chosen), _gap_s(chosen, clip))
+        still = still_faces(clip.frames, views)
+        gap_s = _gap_s(chosen, clip)
+        return Observation(key, "face", distance, tuple(views), (), len(chosen), gap_s, still=still)
 
     def _grid_rows(self, cells: int) -> int:
         """Rows of the grid of square cells that covers the vision input."""

@@ -12,6 +12,7 @@ import pytest
 
 from runtime.contract.errors import EngineError
 from runtime.people import faces as faces_module
+from runtime.people.cohort import face_cohort, face_likeness
 from runtime.people.face_calibration import FACE_CALIBRATION
 from runtime.people.faces import EMBEDDING_NORM, FaceEngine, face_distance, shared_faces
 
@@ -66,10 +67,27 @@ def test_distance_is_in_the_units_of_raw_embeddings() -> None:
 
 
 def test_the_default_calibration_accepts_and_rejects_where_it_says() -> None:
-    def probability(distance: float) -> float:
-        return 1 / (1 + math.exp(-FACE_CALIBRATION.llr(-distance, 1.0)))
+    def probability(likeness: float) -> float:
+        return 1 / (1 + math.exp(-FACE_CALIBRATION.llr(likeness, 1.0)))
 
-    assert probability(0.36) == pytest.approx(0.9, abs=0.002)
-    assert probability(0.58) == pytest.approx(0.1, abs=0.002)
-    assert 0.1 < probability(0.41) < 0.9
+    assert probability(0.74) == pytest.approx(0.9, abs=0.002)
+    assert probability(0.46) == pytest.approx(0.1, abs=0.002)
+    assert 0.1 < probability(0.6) < 0.9
     assert FACE_CALIBRATION.provenance
+
+
+def test_what_all_faces_share_makes_nobody_alike() -> None:
+    rng = np.random.default_rng(2)
+    shared, own = face_cohort(), rng.standard_normal((2, 128)).astype(np.float32) / 128**0.5
+    strangers = shared + 0.4 * own
+    strangers /= np.linalg.norm(strangers, axis=1, keepdims=True)
+    assert float(strangers[0] @ strangers[1]) > 0.75
+    assert abs(float(face_likeness(strangers[:1], strangers[1:])[0, 0])) < 0.3
+    assert float(face_likeness(strangers[:1], strangers[:1])[0, 0]) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_the_cohort_is_a_mean_with_its_provenance_and_nobodys_face() -> None:
+    mean = face_cohort()
+    assert mean.shape == (128,)
+    assert 0.85 < float(np.linalg.norm(mean)) < 0.97, "a unit vector would be one face"
+    assert not mean.flags.writeable

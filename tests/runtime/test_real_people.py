@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from runtime.contract.dialogue import Answer, Intent
 from runtime.contract.errors import ContentError
 from runtime.contract.serving import AdapterRef, ClipSource, EnrolReport, EnrolRequest
 from runtime.session import LocalSession
+from runtime.video import read_video
 from tests.fakes.tiny_bundle import make_bundle
 from tests.fakes.tiny_home import forever, open_tiny
 
@@ -107,6 +110,23 @@ def test_a_front_door_camera_without_a_clear_face_is_unsure_and_never_a_no(home:
     answer = home.ask(DATA / "camera" / name, "existence", "asl01")
     assert (answer.verdict, bool(answer.reason)) == ("unsure", True)
     assert home.ask(DATA / "camera" / name, "who").subjects == ()
+
+
+def test_a_photograph_of_a_member_is_nobodys_presence_whatever_the_light(home: Home, tmp_path: Path) -> None:
+    """A framed photograph before a camera: one frame, new noise in each picture, a lamp that goes on."""
+    frame = read_video(clip("asl01_help"), fps=4.0, max_s=3.0).clip.frames[3].astype(np.float32)
+    rng = np.random.default_rng(0)
+    lit = [frame * (0.7 if index < 20 else 1.0) + rng.normal(0, 5, frame.shape) for index in range(45)]
+    path = tmp_path / "photo.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 15, (frame.shape[1], frame.shape[0]))
+    for picture in lit:
+        writer.write(np.clip(picture, 0, 255).astype(np.uint8)[:, :, ::-1])
+    writer.release()
+    answer = home.ask(path, "existence", "asl01")
+    assert answer.verdict == "unsure"
+    assert "never moves" in answer.reason
+    who = home.ask(path, "who")
+    assert (who.subjects, who.unknown_people, who.evidence) == ((), 0, ())
 
 
 def test_clothes_on_real_footage_are_refused_but_the_place_in_the_picture_is_told(home: Home) -> None:
