@@ -67,6 +67,11 @@ class Home:
         return self.root / "bundles"
 
     @property
+    def models(self) -> Path:
+        """Models of others, as `models pull` fetches them."""
+        return self.root / "models"
+
+    @property
     def run(self) -> Path:
         """Sockets, pid and lock files."""
         return self.root / "run"

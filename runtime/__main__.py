@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.verb == "schema":
             print(json.dumps(wire_schema(), indent=1))
             return 0
-        config = _config(arguments.config, arguments.threads)
+        config = _config(arguments.config, arguments.threads, arguments.models)
         if arguments.verb == "selftest":
             return selftest(arguments.bundle, config, arguments.adapter)
         if arguments.verb == "pipe":
@@ -96,8 +96,10 @@ def load(root: Path, config: RuntimeConfig) -> tuple[Bundle, Session]:
     return bundle, open_session(bundle, config)
 
 
-def _config(path: Path | None, threads: int | None) -> RuntimeConfig:
+def _config(path: Path | None, threads: int | None, models: Path | None) -> RuntimeConfig:
     config = load_runtime_config(path)
+    if models is not None:
+        config = dataclasses.replace(config, models=models)
     try:
         return config if threads is None else dataclasses.replace(config, threads=threads)
     except ValueError as error:
@@ -116,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--config", type=Path, help="TOML file; see configs/runtime/default.toml")
+    common.add_argument("--models", type=Path, help="folder of models of others that are installed")
     common.add_argument("--threads", type=int, help="CPU threads of one engine run")
     serving = verbs.add_parser("serve", parents=[common], help="answer requests at a socket")
     serving.add_argument("--bundle", type=Path, required=True)

@@ -19,6 +19,7 @@ class RuntimeConfig:
         queue: requests that may wait; one more is refused as busy.
         max_clip_seconds: longer clips are cut to their last seconds.
         save_evidence: whether evidence pictures may be written at all.
+        models: folder of the models of others that are installed; None: none are.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -26,6 +27,7 @@ class RuntimeConfig:
     queue: int = 16
     max_clip_seconds: float = 120.0
     save_evidence: bool = True
+    models: Path | None = None
 
     def __post_init__(self) -> None:
         for name in ("threads", "queue"):

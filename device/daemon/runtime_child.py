@@ -25,10 +25,10 @@ class RuntimeGoneError(Exception):
     """The runtime died while it was answering. Never leaves the daemon: the call is made to the next one."""
 
 
-def serve_command(bundle: Path, endpoint: str) -> list[str]:
-    """The real runtime."""
-    serve = [sys.executable, "-m", "runtime", "serve", "--until-stdin-ends"]
-    return [*serve, "--bundle", str(bundle), "--socket", endpoint]
+def serve_command(models: Path) -> RuntimeCommand:
+    """The real runtime, which finds models of others in the folder `models`."""
+    serve = [sys.executable, "-m", "runtime", "serve", "--until-stdin-ends", "--models", str(models)]
+    return lambda bundle, endpoint: [*serve, "--bundle", str(bundle), "--socket", endpoint]
 
 
 class RuntimeChild:

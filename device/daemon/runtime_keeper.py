@@ -58,13 +58,13 @@ class RuntimeKeeper:
         home: Home,
         *,
         start_timeout_ms: int,
-        command: RuntimeCommand = serve_command,
+        command: RuntimeCommand | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         """Nothing is started yet."""
         self._home = home
         self._start_timeout_ms = start_timeout_ms
-        self._command = command
+        self._command = command or serve_command(home.models)
         self._backoff = backoff or Backoff(first_s=0.5, longest_s=30.0, healthy_s=60.0)
         self._changed = threading.Condition()
         self._current: Installed | None = None

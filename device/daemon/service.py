@@ -16,7 +16,7 @@ from device.daemon.camera_state import Limits
 from device.daemon.cameras import Cameras, Patience
 from device.daemon.evidence import prune_evidence
 from device.daemon.remote import NetworkDoor
-from device.daemon.runtime_child import RuntimeCommand, serve_command
+from device.daemon.runtime_child import RuntimeCommand
 from device.daemon.runtime_keeper import RuntimeKeeper
 from device.paths import Home
 from runtime.contract.bundle import Bundle
@@ -51,14 +51,14 @@ class Daemon:
         self,
         home: Home,
         *,
-        command: RuntimeCommand = serve_command,
+        command: RuntimeCommand | None = None,
         patience: Patience | None = None,
         new_backoff: Callable[[], Backoff] | None = None,
     ) -> None:
         """Read the settings; nothing is started yet.
 
         Args:
-            command: what serves a bundle (for tests).
+            command: what serves a bundle (for tests); None: the real runtime.
             patience, new_backoff: how fast what fails is started again; None: as a home needs it.
 
         Raises:

@@ -2,8 +2,8 @@
 
 dlib's embeddings of two strangers have a cosine of 0.83: most of an embedding says only that it is a face.
 Without the mean of a cohort of other people what is left tells people apart across sessions: of 90 pairs of
-photographs of the same person from different occasions and 1288 of different people, the distance that
-accepts none of another person of the same room accepts a quarter of the same, the centred cosine three quarters.
+photographs of the same person from different occasions, the distance that accepts nobody else who sits before
+the same camera accepts a quarter, the centred cosine three quarters.
 """
 
 from __future__ import annotations

@@ -9,11 +9,11 @@ FACE_CALIBRATION = SourceCalibration(
     bias=-9.42,
     quality_scale=0.0,
     provenance=(
-        "Set by hand from measured likenesses (centred cosine of dlib's embeddings), not fitted. Photographs of "
-        "13 people from different occasions: the same person 0.78 in the median, 0.62 for 95 % and 0.59 at "
-        "least (90 pairs); others 0.43 at most for 99 %, 0.60 at most (1288 pairs). Clips: the same person and "
-        "session 0.91 and more; others under the same camera up to 0.67. Hence 0.74 accepts (probability 0.9), "
-        "0.46 rejects (0.1), and what lies between is unsure."
+        "Set by hand from measured likenesses (centred cosine of dlib's embeddings), not fitted. "
+        "Photographs of 13 people from different occasions: the same person 0.78 in the median, 0.62 for "
+        "95 % and 0.59 at least (90 pairs); others 0.43 at most for 99 %, 0.60 at most (1288 pairs). Clips: "
+        "the same person and session 0.91 and more; others under the same camera up to 0.67. Hence 0.74 "
+        "accepts (probability 0.9), 0.46 rejects (0.1), and what lies between is unsure."
     ),
 )
 """llr = 15.7 x (likeness - 0.60)."""

@@ -20,9 +20,9 @@ _MIN_SPAN_S, _MIN_LOOKS = 1.0, 3
 _MAX_DRIFT = 0.2
 """Of the face's width: the detector's boxes jump by so much on a picture."""
 _STILL = 2.2
-"""Grey levels. The largest change between two looks was 4.6 and more on 20 clips of real faces (six looks over 1.5
-to 4 seconds), and 1.5 at the most on a frame of them shown as a photograph: with noise of up to 10 grey levels,
-under changing light, and through a video codec."""
+"""Grey levels. The largest change between two looks was 4.6 and more on 20 clips of real faces (six looks
+over 1.5 to 4 seconds), and 1.5 at the most on a frame of them shown as a photograph: with noise of up to 10
+grey levels, under changing light, and through a video codec."""
 _BLUR_PX = 1.5
 _SIDE = 48
 

@@ -165,28 +165,34 @@ class LocalSession:
             calibration=self._models.manifest.calibration,
             min_views=_MIN_FACE_VIEWS if source == "face" and observation.looks > 1 else 1,
             doubts=[
-                *footage.doubts, *_face_doubts(footage, observation), *_hidden_doubts(observation),
+                *footage.doubts,
+                *_face_doubts(footage, observation),
+                *_hidden_doubts(observation),
                 *_still_doubts(observation),
             ],
         )
 
 
 def _face_doubts(footage: Footage, observation: Observation) -> list[str]:
-    """Why, on ordinary footage, somebody may have been missed: there is no person detector, only faces."""
+    """Why, on ordinary footage, somebody may have been missed."""
     if observation.source != "face":
         return []
-    if not observation.views:
-        return ["No face was found, and on such footage this model does not see people without one."]
-    if footage.newest_at is not None:
-        return ["On such footage this model sees only people whose face is visible."]
-    if observation.gap_s > MAX_LOOK_GAP_S:
-        return [f"Faces were looked for only every {observation.gap_s:.1f} s."]
+    if not observation.sees_bodies:
+        return [
+            "On such footage people are seen only by their faces. "
+            "`pvchat-edge models pull` installs what sees the others."
+        ]
+    if observation.hidden:
+        return ["Somebody is in view whose face is not."]
+    if footage.newest_at is None and observation.gap_s > MAX_LOOK_GAP_S:
+        return [f"People were looked for only every {observation.gap_s:.1f} s."]
     return []
 
 
 def _hidden_doubts(observation: Observation) -> list[str]:
     """Why somebody cannot be told: a body is in view for a while, and no head."""
-    if observation.hidden < max(_MIN_HIDDEN, _HIDDEN_SHARE * observation.looks):
+    enough = max(_MIN_HIDDEN, _HIDDEN_SHARE * observation.looks)
+    if observation.source == "face" or observation.hidden < enough:
         return []
     return ["Somebody is in view whose head is not."]
 

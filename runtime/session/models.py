@@ -20,6 +20,8 @@ from runtime.engines.language import LanguageModel, load_vocabulary
 from runtime.engines.ort import OrtEngine, choose_provider
 from runtime.people.face_calibration import FACE_CALIBRATION
 from runtime.people.faces import FaceEngine, shared_faces
+from runtime.people.persons import PersonFinder
+from runtime.session.others import Others
 
 NEEDED = ("vision", "head", "bridge", "enrol")
 DOMAIN_ROLE = "domain"
@@ -54,8 +56,10 @@ class Models:
         engines: dict[str, Engine],
         language: LanguageModel | None,
         domain: Domain | None,
+        others: Others | None = None,
     ) -> None:
         """Put loaded parts together; `engines` holds at least vision, head, bridge and enrol."""
+        self._others = others
         self.manifest = manifest
         self.engines = engines
         self.language = language
@@ -69,6 +73,15 @@ class Models:
             EngineError: dlib or its weights are not installed.
         """
         return shared_faces()
+
+    @property
+    def persons(self) -> PersonFinder | None:
+        """What finds people in ordinary footage, face or none; None where it is not installed.
+
+        Raises:
+            EngineError: it is installed and does not load.
+        """
+        return None if self._others is None else self._others.persons()
 
     def calibration(self, source: str) -> SourceCalibration:
         """How scores of one kind of evidence become likelihood ratios.
@@ -102,7 +115,9 @@ def load_models(bundle: Bundle, config: RuntimeConfig) -> Models:
         role: OrtEngine(role, read_hashed(bundle, spec.path), spec, provider=provider, threads=config.threads)
         for role, spec in manifest.engines.items()
     }
-    return Models(manifest, engines, _language(bundle, engines.get("language")), _domain(bundle))
+    others = None if config.models is None else Others(config.models, provider, config.threads)
+    language = _language(bundle, engines.get("language"))
+    return Models(manifest, engines, language, _domain(bundle), others)
 
 
 def read_hashed(bundle: Bundle, relative: str) -> bytes:

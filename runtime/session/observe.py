@@ -23,6 +23,7 @@ from runtime.contract.clip import Clip, even_indices, window_indices, window_sta
 from runtime.contract.errors import EngineError
 from runtime.contract.pixels import to_vision_input
 from runtime.people.detect import hidden_trunks
+from runtime.people.persons import faceless
 from runtime.people.stillness import still_faces
 from runtime.people.stream import HeadLook, face_views, head_views
 from runtime.people.tokens import person_tokens
@@ -70,9 +71,11 @@ class Observation:
         views: people found; `frame` indexes the clip, `track` is one number a person in the whole clip.
         windows: for `head` only.
         looks: how many frames were searched for people.
-        hidden: in how many of them somebody is in view whose head is not.
+        hidden: in how many of them somebody is in view whose head is not; in ordinary footage, somebody
+            whose face is in none of them.
         gap_s: longest time that nobody looked for people; seconds.
         still: people who are faces that never move, such as a framed photograph.
+        sees_bodies: whether people were searched for, not only what tells who they are.
     """
 
     key: str
@@ -84,6 +87,7 @@ class Observation:
     gap_s: float
     hidden: int = 0
     still: frozenset[int] = frozenset()
+    sees_bodies: bool = True
 
 
 class Observer:
@@ -92,7 +96,7 @@ class Observer:
     def __init__(self, models: Models) -> None:
         self._models = models
         self._spec = models.manifest.pixels
-        self._seen: OrderedDict[tuple[str, int, bool], Observation] = OrderedDict()
+        self._seen: OrderedDict[tuple[str, int, bool, bool], Observation] = OrderedDict()
 
     def observe(
         self, clip: Clip, *, looks: int, per_track: int, check: Callable[[], None],
@@ -109,7 +113,7 @@ class Observer:
                 whose people were learned from faces is no drawing.
         """
         key = clip_key(clip)
-        place = (key, looks, known == "face")
+        place = (key, looks, known == "face", self._models.persons is not None)
         found = self._seen.get(place)
         if found is None:
             found = self._observe(key, clip, looks, per_track, check, known)
@@ -166,9 +170,17 @@ class Observer:
         times_s = [index / clip.fps for index in range(len(clip.frames))]
         chosen = sorted(set(even_indices(len(clip.frames), looks)))
         views = face_views(clip.frames, times_s, chosen, self._models.faces, check=check, per_track=per_track)
-        still = still_faces(clip.frames, views)
-        gap_s = _gap_s(chosen, clip)
-        return Observation(key, "face", distance, tuple(views), (), len(chosen), gap_s, still=still)
+        finder, hidden = self._models.persons, 0
+        if finder is not None:
+            persons = []
+            for index in chosen:
+                check()
+                persons.append(finder.find(clip.frames[index]))
+            hidden = faceless(chosen, persons, views)
+        return Observation(
+            key, "face", distance, tuple(views), (), len(chosen), _gap_s(chosen, clip), hidden,
+            still_faces(clip.frames, views), finder is not None,
+        )  # fmt: skip
 
     def _grid_rows(self, cells: int) -> int:
         """Rows of the grid of square cells that covers the vision input."""

@@ -10,6 +10,7 @@ from device.config import DeviceConfig
 from export.config import ExportConfig
 from runtime.config import RuntimeConfig
 from runtime.contract.settings import load_settings
+from runtime.registry import Registry
 from tests.architecture.project_files import ROOT, relative
 from train.augment.dataset.config import AugmentConfig
 from train.base.config import BaseConfig
@@ -20,6 +21,7 @@ from train.subject.config import SubjectConfig
 READERS: dict[str, type[Any]] = {
     "configs/device/default.toml": DeviceConfig,
     "configs/export/cpu.toml": ExportConfig,
+    "configs/models.toml": Registry,
     "configs/runtime/default.toml": RuntimeConfig,
     "configs/train/augment.toml": AugmentConfig,
     "configs/train/evaluate.toml": EvaluateConfig,

@@ -22,9 +22,10 @@ def forever() -> float:
     return 600.0
 
 
-def open_tiny(bundle: Bundle, *, max_clip_seconds: float = 120.0) -> LocalSession:
+def open_tiny(bundle: Bundle, *, max_clip_seconds: float = 120.0, models: Path | None = None) -> LocalSession:
     """A session on the CPU."""
-    return open_session(bundle, RuntimeConfig(device="cpu", threads=1, max_clip_seconds=max_clip_seconds))
+    config = RuntimeConfig(device="cpu", threads=1, max_clip_seconds=max_clip_seconds, models=models)
+    return open_session(bundle, config)
 
 
 class TinyHome:

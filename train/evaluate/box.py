@@ -18,13 +18,14 @@ _END_S = 20.0
 class Box:
     """A runtime of one's own; close it, or use it in a with statement."""
 
-    def __init__(self, bundle: Path, log: Path, *, threads: int = 1) -> None:
-        """Start it; what it says goes to the file `log`."""
+    def __init__(self, bundle: Path, log: Path, *, threads: int = 1, models: Path | None = None) -> None:
+        """Start it; what it says goes to the file `log`; `models`: folder of models of others."""
         self._log = log
+        others = [] if models is None else ["--models", str(models.absolute())]
         with log.open("wb") as errors:
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "runtime", "pipe", "--bundle", str(bundle.absolute()),
-                 "--threads", str(threads)],
+                 "--threads", str(threads), *others],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
                 env={**os.environ, "OMP_NUM_THREADS": str(threads)},
             )  # fmt: skip

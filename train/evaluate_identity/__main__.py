@@ -19,6 +19,7 @@ from typing import Any
 import runtime
 from runtime.contract.errors import ContentError, PvchatError, UsageError
 from runtime.contract.prompt import MAX_SUBJECTS
+from runtime.registry import read_model, registry
 from runtime.video import read_video
 from train.evaluate.box import Box
 from train.evaluate_identity.layout import Identity, read_identities
@@ -49,6 +50,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--reference", action="append", default=[], metavar="PERSON/CLIP", help="another clip to learn from"
     )
     parser.add_argument("--bundle", type=Path, default=_SHIPPED, help="default: the one that ships")
+    parser.add_argument("--models", type=Path, help="folder of models of others, see `models pull`")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path, help="also write the line, with every query, here")
     return parser.parse_args(argv)
@@ -60,14 +62,14 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
     )
     with (
         TemporaryDirectory() as folder,
-        Box(args.bundle, Path(folder) / "runtime.log", threads=args.threads) as box,
+        Box(args.bundle, Path(folder) / "runtime.log", threads=args.threads, models=args.models) as box,
     ):
         refs, sources, refused = _enrol(box, people, Path(folder))
         queries = _ask(box, people, refs)
     line = {
         **{name: _short(value) for name, value in figures(queries, len(refs)).items()},
         "not_enrolled": refused,
-        "encoders": "; ".join(_ENCODERS[source] for source in sorted(sources)),
+        "encoders": "; ".join([*(_ENCODERS[source] for source in sorted(sources)), *_others(args.models)]),
     }
     for query in queries:
         _tell(query)
@@ -75,6 +77,14 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
         rows = [{name: getattr(query, name) for name in Query.__slots__} for query in queries]
         args.json.write_text(json.dumps({**line, "each": rows}, indent=1) + "\n", encoding="utf-8")
     return line
+
+
+def _others(folder: Path | None) -> list[str]:
+    """The models of others that are used, by name and role."""
+    if folder is None:
+        return []
+    found = [card for card in registry() if read_model(card, folder) is not None]
+    return [f"{card.name} ({card.role.replace('_', ' ')})" for card in found]
 
 
 def _references(args: argparse.Namespace) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Models of others: fetched, checked, listed. Knows no engine."""
