@@ -12,7 +12,7 @@ demo: $(STAMP)          ## set everything up in .venv, then the main job
 	$(BIN)/pvchat-edge demo
 
 test: lint box          ## set everything up in .venv, then the tests
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
