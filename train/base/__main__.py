@@ -10,6 +10,7 @@ import torch
 
 from runtime.contract.settings import load_settings
 from train.base.config import BaseConfig
+from train.base.encoders import TAKEN, take_encoders
 from train.base.run import STAGES, run_stage
 
 
@@ -21,11 +22,19 @@ def main(argv: list[str] | None = None) -> int:
         "--work", type=Path, default=Path("out/base"), help="rendered set, features, checkpoints"
     )
     parser.add_argument("--only", choices=STAGES, help="run one stage")
+    parser.add_argument(
+        "--encoders-from", type=Path, metavar="CHECKPOINT",
+        help="take head, scene and body encoder of this base; they are not trained again",
+    )  # fmt: skip
     parser.add_argument("--threads", type=int, help="torch threads; default from the configuration")
     args = parser.parse_args(argv)
     config = load_settings(args.config, BaseConfig)
     torch.set_num_threads(args.threads or config.threads)
-    for stage in [args.only] if args.only else STAGES:
+    stages = [args.only] if args.only else list(STAGES)
+    if args.encoders_from:
+        take_encoders(args.encoders_from, config.model, args.work)
+        stages = [stage for stage in stages if stage not in TAKEN]
+    for stage in stages:
         sys.stderr.write(f"stage {stage}\n")
         run_stage(stage, config, args.work)
     return 0

@@ -11,21 +11,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from train.base.body_stage import people_in
-from train.base.head_stage import cut_heads
+from train.base.head_maps import draw_people, head_maps
 from train.base.signs import pose_of
 from train.base.world_data import WorldData
 from train.model.head import HeadEncoder
-from train.precision import mixed
 
-_HEADS, _AT_ONCE = 24_000, 256
+_HEADS = 24_000
 _RIDGE = 1e-3
 """Of the mean square of the maps."""
 
 
 @torch.no_grad()
 def fit_pose(head: HeadEncoder, data: WorldData, *, clips: int, seed: int) -> None:
-    """Fit in place on heads of the first `clips` clips, cut as the box cuts them after the correction."""
-    head.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    """Fit in place on heads of the first `clips` clips."""
     maps, wanted = _maps(head, data, 0, clips, _HEADS, seed)
     middle, mean = maps.mean(dim=0), wanted.mean(dim=0)
     centred = (maps - middle).double()
@@ -41,7 +39,6 @@ def score_pose(
     head: HeadEncoder, data: WorldData, first: int, last: int, *, most: int = 4000
 ) -> dict[str, float]:
     """Root mean square errors of yaw and pitch in degrees, heads of clips `first` to `last` - 1."""
-    head.eval()
     maps, wanted = _maps(head, data, first, last, most, 0)
     told = head.pose(maps)
     turn = torch.atan2(told[:, 0], told[:, 1]) - torch.atan2(wanted[:, 0], wanted[:, 1])
@@ -57,12 +54,6 @@ def _maps(
 ) -> tuple[Tensor, Tensor]:
     """Flat maps (K, C) of at most `most` heads at random, and their poses (K, 3)."""
     rng = np.random.default_rng((seed, 12))
-    people = people_in(data, first, last)
-    rows = people[np.sort(rng.permutation(len(people))[:most])]
-    found = []
-    for start in range(0, len(rows), _AT_ONCE):
-        clip, t, slot = rows[start : start + _AT_ONCE].T
-        with mixed():
-            maps = head.trunk_features(cut_heads(data.crops[clip, t, slot], rng)).float()
-        found.append(maps.flatten(1))
-    return torch.cat(found), torch.from_numpy(pose_of(data, (rows[:, 0], rows[:, 1], rows[:, 2])))
+    rows = draw_people(people_in(data, first, last), most, rng)
+    wanted = torch.from_numpy(pose_of(data, (rows[:, 0], rows[:, 1], rows[:, 2])))
+    return head_maps(head, data, rows, rng), wanted

@@ -1,8 +1,8 @@
 """The stages of the base, one function each, in order. Knows no command line.
 
 Work folder: world/, heads/ (rendered sets) · head.safetensors, vision.safetensors, body.safetensors,
-bridge.safetensors, language.safetensors (stage checkpoints) · head_centre.safetensors, head_pose.safetensors,
-domain.safetensors, calibration.json · features/ · checkpoint/ (the base) · metrics/*.jsonl.
+bridge.safetensors, language.safetensors (stage checkpoints) · head_encoder.safetensors, domain.safetensors,
+calibration.json · features/ · checkpoint/ (the base) · metrics/*.jsonl.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from train.base.body_stage import BodyStage, score_bodies
 from train.base.bridge_stage import BridgeStage, score_episodes
 from train.base.calibrate import calibrate
 from train.base.config import BaseConfig
+from train.base.cover_readout import fit_uncovered, score_uncovered
+from train.base.encoders import HEAD_ENCODER, contiguous, read_source
 from train.base.episodes import EpisodeMaker
 from train.base.features import Features, cache_features, domain_statistics, typical_distance
 from train.base.head_data import open_heads, render_heads
@@ -81,14 +83,8 @@ def _head(config: BaseConfig, work: Path) -> None:
     model = build_model(config.model)
     stage = HeadStage(model.head, open_heads(work / "heads"), batch=config.head.batch, seed=config.seed)
     _fit(stage, [(stage, 1.0)], stage.loss, config.head.fit, work, "head")
-    centre = mean_embedding(model.head.eval(), stage.data)
-    save_file({"centre": centre}, work / _CENTRE)
-    model.head.centre.copy_(centre)
-    world, clips = _world(config, work), _clips(config)
-    fit_pose(model.head, world, clips=clips, seed=config.seed)
-    save_file({"weight": model.head.pose.weight, "bias": model.head.pose.bias}, work / _POSE)
-    pose = score_pose(model.head, world, clips, len(world.frames))
-    _note(work, "head", {**head_separation(model.head, world, _trained(config)), **pose})
+    model.head.centre.copy_(mean_embedding(model.head.eval(), stage.data))
+    save_file(contiguous(model.head), work / HEAD_ENCODER)
 
 
 def _vision(config: BaseConfig, work: Path) -> None:
@@ -103,7 +99,19 @@ def _body(config: BaseConfig, work: Path) -> None:
     data, model = _world(config, work), build_model(config.model)
     stage = BodyStage(model.body, data, _clips(config), batch=config.body.batch, seed=config.seed)
     _fit(stage, [(stage, 1.0)], stage.loss, config.body.fit, work, "body")
-    _note(work, "body", score_bodies(model.body, data, _clips(config), len(data.frames)))
+
+
+def _readouts(config: BaseConfig, work: Path) -> None:
+    """What linear layers read from the frozen head encoder's maps; and how good the frozen encoders are."""
+    model, data, clips = with_encoders(config, work), _world(config, work), _clips(config)
+    fit_pose(model.head, data, clips=clips, seed=config.seed)
+    fit_uncovered(model.head, data, clips=clips, seed=config.seed)
+    save_file(contiguous(model.head), work / HEAD_ENCODER)
+    figures = head_separation(model.head, data, _trained(config))
+    for score in (score_pose, score_uncovered):
+        figures |= score(model.head, data, clips, len(data.frames))
+    _note(work, "head", figures)
+    _note(work, "body", score_bodies(model.body, data, clips, len(data.frames)))
 
 
 def _bridge(config: BaseConfig, work: Path) -> None:
@@ -213,7 +221,7 @@ def _assemble(config: BaseConfig, work: Path) -> None:
     notes = {name: json.loads((work / "metrics" / f"{name}.json").read_text()) for name in _NOTED}
     _write(out / "evaluation.json", notes)
     command = "python -m train.base configs/train/tiny.toml"
-    _write(out / "made_by.json", {"command": command, "seed": config.seed})
+    _write(out / "made_by.json", {"command": command, "seed": config.seed, **read_source(work)})
 
 
 def _load_language(model: PVChat, work: Path) -> None:
@@ -230,12 +238,7 @@ def _write(path: Path, data: object) -> None:
 def with_encoders(config: BaseConfig, work: Path) -> PVChat:
     """A model whose three encoders are trained."""
     model = build_model(config.model)
-    load_part(model.head, work / "head.safetensors", "encoder")
-    model.head.centre.copy_(load_file(work / _CENTRE)["centre"])
-    pose = load_file(work / _POSE)
-    with torch.no_grad():
-        model.head.pose.weight.copy_(pose["weight"])
-        model.head.pose.bias.copy_(pose["bias"])
+    model.head.load_state_dict(load_file(work / HEAD_ENCODER))
     load_part(model.vision, work / "vision.safetensors", "encoder")
     load_part(model.body, work / "body.safetensors", "encoder")
     return model.eval()
@@ -268,17 +271,19 @@ def _fit(
 
 
 def _note(work: Path, name: str, figures: dict[str, float]) -> None:
+    (work / "metrics").mkdir(parents=True, exist_ok=True)
     (work / "metrics" / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
 _ANSWER_WINDOWS = 1600
-_CENTRE, _POSE, _DOMAIN = "head_centre.safetensors", "head_pose.safetensors", "domain.safetensors"
+_DOMAIN = "domain.safetensors"
 _NOTED = ("head", "body", "bridge_rendered", "bridge_token_only", "presence", "language")
 _RUN: dict[str, Callable[[BaseConfig, Path], None]] = {
     "render": _render,
     "head": _head,
     "vision": _vision,
     "body": _body,
+    "readouts": _readouts,
     "bridge": _bridge,
     "calibrate": _calibrate,
     "language": _language,

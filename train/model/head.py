@@ -66,7 +66,8 @@ class HeadEncoder(nn.Module):
         self.quality = nn.Linear(before, 1)
         self.locate = nn.Linear(before * side * side, 3)
         self.pose = nn.Linear(before * side * side, POSE)
-        for layer in (self.locate, self.pose):
+        self.uncovered = nn.Linear(before * side * side, 1)
+        for layer in (self.locate, self.pose, self.uncovered):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
         self.register_buffer("centre", torch.zeros(config.dim))
@@ -84,13 +85,13 @@ class HeadEncoder(nn.Module):
             crops: float (N, 3, crop, crop), normalised.
 
         Returns:
-            embeddings (N, E), unit rows; quality (N,) in 0..1: how well this view can tell who it is; shift
-            (N, 3): the head's centre right of and below the crop's, in sides of the crop, and ln of the
-            head's size over the size that the crop was cut for; pose (N, 3): sine and cosine of the yaw,
-            pitch in radians.
+            embeddings (N, E), unit rows; quality (N,) in 0..1: how well this view can tell who it is, times
+            the probability that enough of the head is uncovered to be told; shift (N, 3): the head's centre
+            right of and below the crop's, in sides of the crop, and ln of the head's size over the size that
+            the crop was cut for; pose (N, 3): sine and cosine of the yaw, pitch in radians.
         """
         maps = self.trunk_features(crops)
         flat = maps.flatten(1)
         embedding = F.normalize(F.normalize(self.embed(flat), dim=-1) - self.centre, dim=-1)
-        quality = torch.sigmoid(self.quality(maps.mean(dim=(2, 3)))).squeeze(-1)
-        return embedding, quality, self.locate(flat), self.pose(flat)
+        quality = torch.sigmoid(self.quality(maps.mean(dim=(2, 3)))) * torch.sigmoid(self.uncovered(flat))
+        return embedding, quality.squeeze(-1), self.locate(flat), self.pose(flat)

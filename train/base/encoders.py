@@ -1,0 +1,75 @@
+"""Encoders of a base that is there already, as the starting point of another one. Knows no training.
+
+Head, scene and body encoder take most of the hours that a base takes; a new bridge or language model does not
+need new ones.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from runtime.contract.errors import BundleError
+from train.checkpoint import WEIGHTS, fingerprint
+from train.model.pvchat import ModelConfig, build_model
+
+HEAD_ENCODER = "head_encoder.safetensors"
+TAKEN: tuple[str, ...] = ("head", "vision", "body")
+"""The stages that taken encoders stand for."""
+_SOURCE = "encoders_from.json"
+_READ_OUTS = ("pose.", "uncovered.")
+"""Layers of the head encoder that an older checkpoint may lack: stage `readouts` fits them."""
+
+
+def take_encoders(checkpoint: Path, config: ModelConfig, work: Path) -> None:
+    """Put the encoders of a checkpoint folder into a work folder, as if their stages had run.
+
+    Raises:
+        BundleError: there is no checkpoint, or its encoders have other sizes than `config` says.
+    """
+    try:
+        weights = load_file(checkpoint / WEIGHTS)
+    except (OSError, ValueError) as error:
+        raise BundleError(
+            f"no base checkpoint in {checkpoint}: {error}.", "Run `python -m train.base`."
+        ) from error
+    model = build_model(config)
+    work.mkdir(parents=True, exist_ok=True)
+    for part in TAKEN:
+        module = model.get_submodule(part)
+        found = {
+            n.removeprefix(f"{part}."): t.float() for n, t in weights.items() if n.startswith(f"{part}.")
+        }
+        _load(module, found, checkpoint / WEIGHTS, part)
+        if part == "head":
+            save_file(contiguous(module), work / HEAD_ENCODER)
+        else:
+            stage = {f"model.encoder.{name}": tensor for name, tensor in contiguous(module).items()}
+            save_file(stage, work / f"{part}.safetensors")
+    (work / _SOURCE).write_text(json.dumps({"encoders_from": fingerprint(checkpoint)}) + "\n")
+
+
+def read_source(work: Path) -> dict[str, str]:
+    """`encoders_from`, the fingerprint of the base whose encoders these are; empty: none were taken."""
+    path = work / _SOURCE
+    return {"encoders_from": str(json.loads(path.read_text())["encoders_from"])} if path.exists() else {}
+
+
+def contiguous(module: nn.Module) -> dict[str, Tensor]:
+    """A module's tensors as safetensors takes them."""
+    return {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
+
+
+def _load(module: nn.Module, found: dict[str, Tensor], path: Path, part: str) -> None:
+    try:
+        missing, unknown = module.load_state_dict(found, strict=False)
+    except RuntimeError as error:
+        raise BundleError(f"the {part} encoder in {path} does not fit the configuration: {error}.") from error
+    lacking = [name for name in missing if not name.startswith(_READ_OUTS)]
+    if lacking or unknown:
+        raise BundleError(
+            f"the {part} encoder in {path} does not fit the configuration: {[*lacking, *unknown][:3]}."
+        )
