@@ -7,28 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.contract.dialogue import Answer, AnswerKind, Intent, Kind, SubjectVerdict, Verdict
-from runtime.contract.prompt import (
-    NEVER_DESCRIBED,
-    TEMPLATE_VERSION,
-    BlockPiece,
-    Spoken,
-    build_prompt,
-    canonical_question,
-    with_names,
-)
+from runtime.contract.prompt import Spoken
 from runtime.engines.language import LanguageModel
 from runtime.people.cluster import spread_views
 from runtime.session import words
 from runtime.session.decide import Findings, Judgement, Person, combine
+from runtime.session.describe import describe
 from runtime.session.evidence import evidence_of
 from runtime.session.footage import Footage
-from runtime.session.judge import Installed, rows_of
+from runtime.session.judge import Installed
 from runtime.session.models import Models
 from runtime.session.observe import Observation
 from runtime.session.reference import reference_tokens
 from runtime.sightings import Sighting
 
-_MAX_TOKENS = 32
 _PERHAPS = 0.5
 _SEEN = 16
 
@@ -149,7 +141,7 @@ def _describe(
 ) -> _Said:  # fmt: skip
     """Of each subject what the language model is sure enough of; of nobody: a refusal."""
     least = looked.models.manifest.calibration.descriptions[intent.kind]
-    spoken = [_described(looked, intent, one, names, check) for one in judgements]
+    spoken = [_described(looked, intent.kind, one, names, check) for one in judgements]
     subjects = tuple(one.said for one in judgements)
     shown = _shown(looked, intent.subject_ids)
     unclear = [
@@ -258,47 +250,12 @@ def _located(looked: Looked, judgement: Judgement, names: Mapping[str, str]) -> 
 
 
 def _described(
-    looked: Looked,
-    intent: Intent,
-    judgement: Judgement,
-    names: Mapping[str, str],
-    check: Callable[[], None],
+    looked: Looked, kind: Kind, judgement: Judgement, names: Mapping[str, str], check: Callable[[], None]
 ) -> Spoken:
-    """What the language model says of one subject, in the window that shows it best.
-
-    The prompt holds the subjects enrolled beside it, too, present or not: who is in it tells nothing of who
-    is there, and questions about any of them share one prefix. Only the one asked about may be spoken of.
-    """
+    """What the language model says of one subject; nothing where there is no model or nobody was found."""
     language, claim = looked.models.language, judgement.claim
     if not isinstance(language, LanguageModel) or claim is None:
         return Spoken("", 0.0)
     check()
-    subject_id = judgement.said.subject_id
-    group, asked = _described_together(looked, subject_id)
-    window = looked.observation.windows[claim.window]
-    rows = rows_of(looked.models, window, [one.adapter for one in group])
-    blocks = {BlockPiece("video"): rows.base}
-    for slot, one in enumerate(group):
-        blocks[BlockPiece("token", slot)] = one.adapter.arrays["token"][None]
-        blocks[BlockPiece("soft", slot)] = one.adapter.arrays["soft_tokens"]
-        blocks[BlockPiece("rows", slot)] = rows.subjects[slot]
-    spoken = language.generate(
-        (window.key, tuple((one.adapter.subject_id, one.sha256) for one in group), TEMPLATE_VERSION),
-        build_prompt(len(group), canonical_question(intent.kind, [asked])),
-        blocks,
-        slots=[asked],
-        max_tokens=_MAX_TOKENS,
-        without=NEVER_DESCRIBED,
-        check=check,
-    )
-    text = with_names(spoken.text, {asked: words.named([subject_id], names)})
-    return Spoken(text, spoken.confidence)
-
-
-def _described_together(looked: Looked, subject_id: str) -> tuple[list[Installed], int]:
-    """Whose prompt this is: enrolled subjects side by side, and the slot of the one asked about."""
-    able = [one for one in looked.installed if len(one.adapter.views(looked.observation.source))]
-    number = next(index for index, one in enumerate(able) if one.adapter.subject_id == subject_id)
-    size = looked.models.manifest.calibration.described_with
-    first = number - number % size
-    return able[first : first + size], number - first
+    name = words.named([judgement.said.subject_id], names)
+    return describe(looked.models, language, looked.observation, looked.installed, claim, kind, name, check)

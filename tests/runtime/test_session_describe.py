@@ -10,6 +10,7 @@ import pytest
 from runtime.contract.dialogue import exit_code
 from runtime.contract.prompt import BlockPiece, Spoken
 from runtime.engines.language import LanguageModel
+from runtime.session.describe import agreed
 from tests.fakes.tiny_bundle import ANN, BEN, CYN, STRANGER, make_bundle
 from tests.fakes.tiny_home import TinyHome, open_tiny
 
@@ -91,3 +92,26 @@ def test_questions_about_people_of_one_prompt_share_its_prefix(
     assert home.ask(both, "action", "ann").text == "Ann is here."
     assert home.ask(both, "appearance", "ben").text == "Ben is here."
     assert keys[0] == keys[1]
+
+
+def test_words_that_most_windows_agree_on_beat_the_surest_single_one() -> None:
+    said = [Spoken("nodding", 0.9), Spoken("waving", 0.6), Spoken("waving", 0.6)]
+    assert agreed(said) == Spoken("waving", pytest.approx(0.4))
+    assert agreed(said[:1]) == said[0]
+
+
+def test_every_window_that_shows_the_person_is_heard_and_no_other(
+    home: TinyHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys: list[str] = []
+    generate = LanguageModel.generate
+
+    def listen(
+        self: LanguageModel, key: tuple[str, object, object], *rest: object, **named: object
+    ) -> Spoken:
+        keys.append(key[0].rsplit(":", 1)[1])
+        return generate(self, key, *rest, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(LanguageModel, "generate", listen)
+    home.ask(home.clip({19: ANN}, {19: ANN}, {3: STRANGER}), "action", "ann")
+    assert sorted(keys) == ["0", "8"], "the third window shows somebody else"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import pytest
 import torch
 
-from train.model.tracks import TrackMotion, same_track
+from train.model.tracks import TrackMotion, same_track, swing
 
 FRAMES, WIDTH, GEOM = 8, 6, 12
 
@@ -33,7 +34,7 @@ def scene(seed: int = 0) -> Scene:
     frame = torch.tensor([0, 1, 2, 3, 0, 1, 2, 3, 0])
     when = torch.nn.functional.one_hot(frame, FRAMES).float()[None]
     geom = torch.rand(1, 9, GEOM) + 0.1
-    module = TrackMotion(WIDTH, GEOM, FRAMES, 5)
+    module = TrackMotion(WIDTH, GEOM, FRAMES, 5).eval()
     return Scene(module, torch.randn(1, 9, WIDTH), geom, same_track(track, valid), when)
 
 
@@ -92,3 +93,22 @@ def test_moving_through_the_picture_is_measured_in_heads() -> None:
     near, far = replace(here, geom=large).read(), replace(here, geom=small).read()
     assert torch.allclose(near, far, atol=1e-6)
     assert not torch.allclose(far, replace(here, geom=torch.ones_like(small)).read(), atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_swing_is_counted_alike_at_any_phase_and_between_neighbouring_frames_alone() -> None:
+    track, valid = torch.zeros(1, 5), torch.tensor([[1.0, 1.0, 1.0, 1.0, 0.0]])
+    when = torch.nn.functional.one_hot(torch.tensor([0, 1, 2, 5, 0]), FRAMES).float()[None]
+    values = torch.tensor([0.0, 1.0, 0.0, 1.0, 9.0])[None, :, None]
+    deviation, step = swing(values, same_track(track, valid), when)[0, 0].tolist()
+    assert deviation == pytest.approx(0.5, abs=1e-3)
+    assert step == pytest.approx(1.0)
+    shifted = swing(1.0 - values, same_track(track, valid), when)[0, 0].tolist()
+    assert shifted == pytest.approx([deviation, step])
+
+
+def test_dropout_is_for_training_alone() -> None:
+    here = scene()
+    assert torch.equal(here.read(), here.read())
+    here.module.train()
+    assert not torch.equal(here.read(), here.read())
