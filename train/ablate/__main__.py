@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from runtime.contract.errors import ContentError, PvchatError, UsageError
+from runtime.contract.errors import ContentError, UsageError
 from runtime.contract.settings import load_settings
 from train.ablate.bridge_run import Ground, collect, run_variant
 from train.ablate.evidence import evidence_table
@@ -36,6 +36,7 @@ from train.base.config import BaseConfig
 from train.base.run import load_stage, open_features, with_encoders
 from train.base.world_data import open_world
 from train.checkpoint import fingerprint, load_base
+from train.program import run_program
 from train.progress import bar
 from train.subject.config import SubjectConfig
 
@@ -47,13 +48,7 @@ TABLES = (*BRIDGE_TABLES, *LANGUAGE_TABLES, EVIDENCE, DATA)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tables that are asked for; the exit code is the error's."""
     args = _arguments(argv)
-    try:
-        line = _ablate(args)
-    except PvchatError as error:
-        sys.stderr.write(f"train.ablate: {error}\n")
-        return error.exit_code
-    print(json.dumps(line))
-    return 0
+    return run_program("train.ablate", lambda: _ablate(args))
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,10 +14,11 @@ from runtime.contract.settings import load_settings
 from train.base.config import BaseConfig
 from train.base.encoders import TAKEN, take_encoders
 from train.base.run import STAGES, run_stage
+from train.program import run_program
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run all stages, or one."""
+    """Run all stages, or one; the exit code is the error's."""
     parser = argparse.ArgumentParser(prog="python -m train.base", description=__doc__)
     parser.add_argument("config", type=Path, help="configs/train/tiny.toml")
     parser.add_argument(
@@ -28,16 +31,21 @@ def main(argv: list[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("--threads", type=int, help="torch threads; default from the configuration")
     args = parser.parse_args(argv)
+    return run_program("train.base", lambda: _make(args))
+
+
+def _make(args: argparse.Namespace) -> dict[str, Any]:
     config = load_settings(args.config, BaseConfig)
     torch.set_num_threads(args.threads or config.threads)
     stages = [args.only] if args.only else list(STAGES)
     if args.encoders_from:
         take_encoders(args.encoders_from, config.model, args.work)
         stages = [stage for stage in stages if stage not in TAKEN]
+    began = time.monotonic()
     for stage in stages:
         sys.stderr.write(f"stage {stage}\n")
         run_stage(stage, config, args.work)
-    return 0
+    return {"work": str(args.work), "stages": stages, "seconds": round(time.monotonic() - began, 1)}
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.contract.bundle import Bundle
-from runtime.contract.errors import PvchatError, UsageError
+from runtime.contract.errors import UsageError
 from runtime.contract.settings import load_settings
 from train.evaluate.ask import ask_all, ask_trained
 from train.evaluate.baseline import crop_knn
@@ -24,6 +24,7 @@ from train.evaluate.report import draw, split_table, table
 from train.evaluate.score import Seed, result_line
 from train.evaluate.splits import split_figures
 from train.exporting import export_checkpoint
+from train.program import run_program
 from train.progress import bar
 
 _SEEDS = (1, 2, 3)
@@ -32,17 +33,7 @@ _SEEDS = (1, 2, 3)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run it; the exit code is the error's."""
     args = _arguments(argv)
-    try:
-        line = _evaluate(args)
-    except PvchatError as error:
-        sys.stderr.write(f"train.evaluate: {error}\n")
-        return error.exit_code
-    text = json.dumps(line)
-    if args.json is not None:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(text + "\n", encoding="utf-8")
-    print(text)
-    return 0
+    return run_program("train.evaluate", lambda: _evaluate(args), args.json)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

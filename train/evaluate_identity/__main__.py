@@ -17,13 +17,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import runtime
-from runtime.contract.errors import ContentError, PvchatError, UsageError
+from runtime.contract.errors import ContentError, UsageError
 from runtime.contract.prompt import MAX_SUBJECTS
 from runtime.registry import read_model, registry
 from runtime.video import read_video
 from train.evaluate.box import Box
 from train.evaluate_identity.layout import Identity, read_identities
 from train.evaluate_identity.measure import Query, figures
+from train.program import run_program
 from train.progress import bar
 
 _SHIPPED = Path(runtime.__file__).parent / "base_bundle"
@@ -33,13 +34,7 @@ _ENCODERS = {"face": "dlib HOG detector, dlib ResNet embedding", "head": "the ba
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; the exit code is the error's."""
     args = _arguments(argv)
-    try:
-        line = _measure(args)
-    except PvchatError as error:
-        sys.stderr.write(f"train.evaluate_identity: {error}\n")
-        return error.exit_code
-    print(json.dumps(line))
-    return 0
+    return run_program("train.evaluate_identity", lambda: _measure(args))
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -8,7 +8,6 @@ A run that was killed goes on where it was when the same command is given again.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 import time
@@ -22,7 +21,7 @@ from tokenizers import Tokenizer
 
 from runtime.adapters import read_adapter, write_adapter
 from runtime.contract.adapter import Adapter
-from runtime.contract.errors import PvchatError, UsageError
+from runtime.contract.errors import UsageError
 from runtime.contract.pixels import PixelSpec
 from runtime.contract.settings import load_settings
 from runtime.video import read_video
@@ -34,6 +33,7 @@ from train.household.stage import HouseholdStage, Members, learned_adapters
 from train.household.windows import gather
 from train.losses import RoutingLoss
 from train.model.pvchat import PVChat
+from train.program import run_program
 from train.progress import bar, steps
 
 _TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -43,13 +43,7 @@ _MOST = 8
 def main(argv: Sequence[str] | None = None) -> int:
     """Train; the exit code is the error's."""
     args = _arguments(argv)
-    try:
-        line = _train(args)
-    except PvchatError as error:
-        sys.stderr.write(f"train.household: {error}\n")
-        return error.exit_code
-    print(json.dumps(line))
-    return 0
+    return run_program("train.household", lambda: _train(args))
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 import time
 from pathlib import Path
@@ -12,11 +11,11 @@ from pathlib import Path
 import torch
 
 from runtime.adapters import read_adapter, write_adapter
-from runtime.contract.errors import PvchatError
 from runtime.contract.pixels import PixelSpec
 from runtime.contract.settings import load_settings
 from runtime.video import read_video
 from train.checkpoint import adapter_shapes, fingerprint, load_base
+from train.program import run_program
 from train.progress import bar
 from train.subject.config import SubjectConfig
 from train.subject.footage import head_template, lessons, other_windows, own_windows
@@ -27,15 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     """Train, compare with the instant adapter on held-out views, write the better one."""
     args = _arguments(argv)
     began = time.monotonic()
-    try:
-        line = _train(args, began)
-    except PvchatError as error:
-        sys.stderr.write(f"train.subject: {error}\n")
-        return error.exit_code
-    print(json.dumps(line))
-    if args.json:
-        args.json.write_text(json.dumps(line) + "\n", encoding="utf-8")
-    return 0
+    return run_program("train.subject", lambda: _train(args, began), args.json)
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
