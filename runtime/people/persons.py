@@ -5,15 +5,13 @@ A face detector is silent about a turned back. What is found here has no name: i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from runtime.contract.pixels import Box
-from runtime.people.detect import overlap
-from runtime.people.views import PersonView
 
 Floats = NDArray[np.float32]
 SIDE = 416
@@ -24,7 +22,6 @@ _PERSON = 5
 _GREY = 114
 MIN_SCORE = 0.4
 _SAME_IOU = 0.5
-_SAME_BODY_IOU = 0.3
 
 
 class PersonFinder:
@@ -71,34 +68,3 @@ def _grid() -> tuple[Floats, Floats]:
         cells.append(np.stack([columns, rows], axis=-1).reshape(-1, 2))
         strides.append(np.full(count * count, stride))
     return np.concatenate(cells).astype(np.float32), np.concatenate(strides).astype(np.float32)
-
-
-def faceless(looks: Sequence[int], persons: Sequence[Sequence[Box]], views: Sequence[PersonView]) -> int:
-    """In how many looks somebody is in view who shows no face in any look.
-
-    A body is followed from look to look by where it is; one face that was found in its upper half, in any of
-    the looks, tells who all of it is.
-
-    Args:
-        looks: frames that were looked at, ascending. persons: of each, the bodies found.
-        views: of faces; `frame` is one of `looks`.
-    """
-    tracks: list[list[tuple[int, Box]]] = []
-    for look, boxes in zip(looks, persons, strict=True):
-        for box in boxes:
-            mine = max(tracks, key=lambda track: overlap(track[-1][1], box), default=None)
-            if mine is not None and mine[-1][0] < look and overlap(mine[-1][1], box) >= _SAME_BODY_IOU:
-                mine.append((look, box))
-            else:
-                tracks.append([(look, box)])
-    unseen = [track for track in tracks if not any(_has_face(look, box, views) for look, box in track)]
-    return len({look for track in unseen for look, _ in track})
-
-
-def _has_face(look: int, body: Box, views: Sequence[PersonView]) -> bool:
-    for view in views:
-        x, y = view.head[0] + view.head[2] / 2, view.head[1] + view.head[3] / 2
-        inside = body[0] <= x <= body[0] + body[2] and body[1] - view.head[3] <= y <= body[1] + body[3] / 2
-        if view.frame == look and inside:
-            return True
-    return False

@@ -22,8 +22,8 @@ from runtime.contract.adapter import PersonSource
 from runtime.contract.clip import Clip, even_indices, window_indices, window_starts
 from runtime.contract.errors import EngineError
 from runtime.contract.pixels import to_vision_input
+from runtime.people.bodies import bodies_of, faceless, without_turned
 from runtime.people.detect import hidden_trunks
-from runtime.people.persons import faceless
 from runtime.people.stillness import still_faces
 from runtime.people.stream import HeadLook, face_views, head_views
 from runtime.people.tokens import person_tokens
@@ -179,7 +179,8 @@ class Observer:
             for index in chosen:
                 check()
                 persons.append(finder.find(clip.frames[index]))
-            hidden = faceless(chosen, persons, views)
+            bodies = bodies_of(chosen, times_s, persons, views)
+            views, hidden = without_turned(views, bodies), faceless(bodies)
         return Observation(
             key, "face", distance, tuple(views), (), len(chosen), _gap_s(chosen, clip), hidden,
             still_faces(clip.frames, views), finder is not None,

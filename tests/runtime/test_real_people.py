@@ -126,6 +126,14 @@ def test_a_real_stranger_has_no_name(home: Home, name: str) -> None:
         assert home.ask(clip(name), "existence", enrolled).verdict != "yes"
 
 
+@pytest.mark.parametrize("name", [name for name in STRANGERS if "damaged" not in name])
+def test_a_stranger_who_fills_the_picture_is_nobody_of_the_home_for_sure(
+    seeing_home: Home, name: str
+) -> None:
+    answer = seeing_home.ask(clip(name), "existence", "asl01")
+    assert (answer.verdict, answer.reason) == ("no", "1 person is in view, all told apart.")
+
+
 @pytest.mark.parametrize("name", ["ambianic_frontdoor_empty.jpg", "ambianic_frontdoor_person.mkv"])
 def test_a_front_door_camera_without_a_clear_face_is_unsure_and_never_a_no(home: Home, name: str) -> None:
     answer = home.ask(DATA / "camera" / name, "existence", "asl01")
