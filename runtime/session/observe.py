@@ -24,6 +24,7 @@ from runtime.contract.errors import EngineError
 from runtime.contract.pixels import to_vision_input
 from runtime.people.bodies import bodies_of, faceless, without_turned
 from runtime.people.detect import hidden_trunks
+from runtime.people.screens import on_screens
 from runtime.people.stillness import still_faces
 from runtime.people.stream import HeadLook, face_views, head_views
 from runtime.people.tokens import person_tokens
@@ -76,6 +77,7 @@ class Observation:
         gap_s: longest time that nobody looked for people; seconds.
         still: people who are faces that never move, such as a framed photograph.
         sees_bodies: whether people were searched for, not only what tells who they are.
+        pictured: people who may only be on a screen.
     """
 
     key: str
@@ -88,6 +90,7 @@ class Observation:
     hidden: int = 0
     still: frozenset[int] = frozenset()
     sees_bodies: bool = True
+    pictured: frozenset[int] = frozenset()
 
 
 class Observer:
@@ -173,17 +176,19 @@ class Observer:
         views = face_views(
             clip.frames, times_s, chosen, self._models.faces, check, per_track, self._models.better_faces
         )
-        finder, hidden = self._models.persons, 0
+        finder, hidden, pictured = self._models.persons, 0, frozenset[int]()
         if finder is not None:
-            persons = []
+            seen = []
             for index in chosen:
                 check()
-                persons.append(finder.find(clip.frames[index]))
-            bodies = bodies_of(chosen, times_s, persons, views)
+                seen.append(finder.find(clip.frames[index]))
+            bodies = bodies_of(chosen, times_s, [sight.people for sight in seen], views)
             views, hidden = without_turned(views, bodies), faceless(bodies)
+            screens = [sight.screens for sight in seen]
+            pictured = on_screens([clip.frames[index] for index in chosen], views, bodies, screens)
         return Observation(
             key, "face", distance, tuple(views), (), len(chosen), _gap_s(chosen, clip), hidden,
-            still_faces(clip.frames, views), finder is not None,
+            still_faces(clip.frames, views), finder is not None, pictured,
         )  # fmt: skip
 
     def _grid_rows(self, cells: int) -> int:

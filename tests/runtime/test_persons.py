@@ -26,7 +26,7 @@ def rows(*people: tuple[float, float, float, float, float], columns: int = 26) -
 
 def find(output: np.ndarray, width: int = 640, height: int = 480) -> list[Box]:
     finder = PersonFinder(lambda pixels: output)
-    return finder.find(np.zeros((height, width, 3), dtype=np.uint8))
+    return finder.find(np.zeros((height, width, 3), dtype=np.uint8)).people
 
 
 @given(
@@ -47,6 +47,15 @@ def test_one_person_said_twice_is_one_and_a_doubtful_one_is_none() -> None:
     sure, again, doubtful = (200, 150, 60, 150, 0.9), (206, 152, 62, 148, 0.7), (60, 150, 50, 120, 0.3)
     assert len(find(rows(sure, again))) == 2 - 1
     assert find(rows(doubtful)) == []
+
+
+@pytest.mark.parametrize("column", [5 + 62, 5 + 63, 5 + 67])
+def test_televisions_laptops_and_telephones_are_screens_and_nobody(column: int) -> None:
+    output = rows((200, 150, 120, 80, 0.9))
+    output[:, [5, column]] = output[:, [column, 5]]
+    sight = PersonFinder(lambda pixels: output).find(np.zeros((416, 416, 3), dtype=np.uint8))
+    assert (sight.people, len(sight.screens)) == ([], 1)
+    assert sight.screens[0] == pytest.approx((140, 110, 120, 80), abs=0.5)
 
 
 def test_the_network_sees_the_frame_in_bgr_above_a_grey_rim() -> None:

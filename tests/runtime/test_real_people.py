@@ -180,6 +180,52 @@ def test_somebody_who_shows_only_a_profile_has_no_name_and_is_no_stranger(
     assert seeing_home.ask(path, "stranger").verdict == "unsure"
 
 
+def on_television(name: str, *, before: str = "") -> list[NDArray[np.uint8]]:
+    """A room whose television shows a clip, letterboxed; before it somebody from a clip with a blue wall."""
+    room = read_video(DATA / "camera" / "intel_one_by_one_person.mp4", fps=1.0, max_s=1.0).clip.frames[0]
+    room = np.asarray(cv2.resize(room, (1280, 720)), dtype=np.uint8)
+    rng, frames = np.random.default_rng(0), []
+    shown = read_video(clip(name), fps=4.0, max_s=2.0).clip.frames
+    front = read_video(clip(before or name), fps=4.0, max_s=2.0).clip.frames
+    for picture, person in zip(shown, front, strict=False):
+        scene = room.copy()
+        scene[50:530, 270:1090], scene[65:515, 280:1080] = 15, 0
+        scene[65:515, 380:980] = cv2.resize(picture, (600, 450), interpolation=cv2.INTER_AREA)
+        if before:
+            place = scene[432:, 300:660]
+            hue, vivid = np.moveaxis(cv2.cvtColor(person, cv2.COLOR_RGB2HSV), -1, 0)[:2]
+            mine = cv2.medianBlur(np.where((hue > 80) & (hue < 110) & (vivid > 90), 0, 1).astype(np.uint8), 5)
+            place[mine > 0] = person[mine > 0]
+        frames.append(np.clip(scene + rng.normal(0, 3, scene.shape), 0, 255).astype(np.uint8))
+    return frames
+
+
+def test_a_member_on_television_may_be_a_picture_and_others_are_still_absent(
+    seeing_home: Home, tmp_path: Path
+) -> None:
+    path = tmp_path / "television.mp4"
+    write(path, on_television("asl01_help"), fps=4)
+    answer = seeing_home.ask(path, "existence", "asl01")
+    assert (answer.verdict, answer.reason) == ("unsure", "The face may be on a screen.")
+    assert (answer.confidence or 0.0) > 0.9, "without the screen this is a yes"
+    assert seeing_home.ask(path, "existence", "asl03").verdict == "no"
+
+
+def test_a_newsreader_is_no_stranger_in_the_room(seeing_home: Home, tmp_path: Path) -> None:
+    path = tmp_path / "news.mp4"
+    write(path, on_television("grid03_brbk7n"), fps=4)
+    answer = seeing_home.ask(path, "stranger")
+    assert (answer.verdict, answer.unknown_people) == ("unsure", 0)
+    assert answer.reason == "The face may be on a screen."
+
+
+def test_somebody_before_a_television_is_there(seeing_home: Home, tmp_path: Path) -> None:
+    path = tmp_path / "before.mp4"
+    write(path, on_television("asl01_help", before="grid05_lbbc2a"), fps=4)
+    answer = seeing_home.ask(path, "stranger")
+    assert (answer.verdict, answer.unknown_people) == ("yes", 1)
+
+
 def test_with_a_person_detector_an_empty_doorstep_is_a_no(seeing_home: Home) -> None:
     answer = seeing_home.ask(DATA / "camera" / "ambianic_frontdoor_empty.jpg", "existence", "asl01")
     assert (answer.verdict, answer.reason) == ("no", "Nobody is in view.")
