@@ -19,7 +19,8 @@ from device.config import load_config
 from device.paths import Home
 from device.store.store import Store
 from runtime.contract.bundle import Bundle
-from runtime.contract.errors import PvchatError
+from runtime.contract.errors import EngineError, PvchatError
+from runtime.registry import read_model, registry
 
 FREE_WARN_MIB, FREE_FAIL_MIB = 1024, 128
 _PYTHONS = ((3, 10), (3, 13))
@@ -51,6 +52,7 @@ def run_checks(home: Home) -> list[Check]:
         lambda: check_sockets(home),
         lambda: check_disk(home),
         lambda: check_bundle(home),
+        lambda: check_models(home),
     ]
     return [check() for check in checks]
 
@@ -171,6 +173,22 @@ def check_bundle(home: Home) -> Check:
     except PvchatError as error:
         return Check("bundle", "fail", error.message, "Run `pvchat-edge bundle install DIR`.")
     return Check("bundle", "ok", f"{bundle.bundle_id} ({bundle.manifest.kind})")
+
+
+def check_models(home: Home) -> Check:
+    """Every byte of the models of others; they are wanted, not needed."""
+    found: dict[str, list[str]] = {}
+    for card in registry():
+        try:
+            state = "missing" if read_model(card, home.models) is None else "installed"
+        except EngineError:
+            state = "damaged"
+        found.setdefault(state, []).append(card.name)
+    text = "; ".join(f"{state}: {', '.join(found[state])}" for state in sorted(found, reverse=True))
+    step = "Run `pvchat-edge models pull`."
+    if "damaged" in found:
+        return Check("models", "fail", text, step)
+    return Check("models", "warn", text, step) if "missing" in found else Check("models", "ok", text)
 
 
 def _version(distribution: str) -> str:

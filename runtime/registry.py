@@ -14,7 +14,7 @@ from typing import Literal
 from runtime.contract.errors import ConfigError, EngineError, UsageError
 from runtime.contract.settings import load_settings
 
-ModelRole = Literal["person_detector"]
+ModelRole = Literal["person_detector", "face_detector"]
 
 
 @dataclass(frozen=True, slots=True)

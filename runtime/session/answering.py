@@ -11,7 +11,7 @@ from runtime.contract.prompt import Spoken
 from runtime.engines.language import LanguageModel
 from runtime.people.cluster import spread_views
 from runtime.session import words
-from runtime.session.decide import Findings, Judgement, Person, combine
+from runtime.session.decide import ON_SCREEN, Findings, Judgement, Person, combine
 from runtime.session.describe import describe
 from runtime.session.evidence import evidence_of
 from runtime.session.footage import Footage
@@ -186,14 +186,16 @@ def _stranger(looked: Looked) -> _Said:
     findings = looked.findings
     calibration = looked.models.manifest.calibration
     open_people = [person for person in findings.people if person.subject_id is None]
-    clear = [p for p in open_people if p.tellable and calibration.verdict(p.unknown) == "yes"]
+    real = [person for person in open_people if not person.pictured]
+    clear = [p for p in real if p.tellable and calibration.verdict(p.unknown) == "yes"]
     reason = " ".join(findings.doubts)
     verdict: Verdict
     if clear:
         verdict, reason = "yes", ""
     elif open_people or findings.doubts:
         verdict = "unsure"
-        reason = reason or "Somebody looks like an enrolled person, but not enough to say so."
+        alike = "Somebody looks like an enrolled person, but not enough to say so."
+        reason = reason or (alike if real else ON_SCREEN)
     else:
         verdict = "no"
     known = max((person.unknown for person in clear or open_people), default=None)

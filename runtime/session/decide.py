@@ -17,6 +17,8 @@ from runtime.contract.dialogue import SubjectVerdict, Verdict
 from runtime.people.views import PersonView
 from runtime.session.judge import NOBODY, Claim
 
+ON_SCREEN = "The face may be on a screen."
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -29,6 +31,7 @@ class Person:
         quality: of the best view, 0..1.
         unknown: probability that it is nobody installed, 0..1.
         tellable: whether quality and views suffice, and the person was compared.
+        pictured: whether this may be no more than a face on a screen.
     """
 
     number: int
@@ -37,6 +40,7 @@ class Person:
     quality: float
     unknown: float
     tellable: bool
+    pictured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ def decide(
     calibration: Calibration,
     doubts: Sequence[str],
     min_views: int = 1,
+    pictured: frozenset[int] = frozenset(),
 ) -> Findings:
     """Verdicts for all installed subjects.
 
@@ -84,17 +89,19 @@ def decide(
         compared: persons that were compared with the subjects at all.
         doubts: what is already known to hide people (a cut clip, no person detector); whole sentences.
         min_views: a person seen less often cannot be told apart.
+        pictured: persons who may only be on a screen: for that neither anybody of the home nor a stranger is
+            there. Who is not on the screen can still be told.
     """
     best = _pooled(claims, calibration)
     shares = _shares(best, calibration)
-    owners = _owners(views, shares, best, calibration)
-    people = _people(views, best, shares, owners, compared, min_views, calibration)
+    owners = _owners(views, shares, best, calibration, pictured)
+    people = _people(views, best, shares, owners, compared, min_views, calibration, pictured)
     hidden = [person for person in people if not person.tellable and person.subject_id is None]
     doubts = list(doubts)
     if hidden:
         doubts.append("Somebody is there who cannot be told: too small, blurred or turned away.")
     judgements = {
-        subject_id: _judge(subject_id, able[subject_id], best, shares, owners, calibration, doubts)
+        subject_id: _judge(subject_id, able[subject_id], best, shares, owners, calibration, doubts, pictured)
         for subject_id in able
     }
     unknown = _count_unknown(people, views, shares, calibration)
@@ -137,6 +144,7 @@ def _owners(
     shares: Mapping[tuple[str, int], float],
     best: Mapping[tuple[str, int], Claim],
     calibration: Calibration,
+    pictured: frozenset[int],
 ) -> dict[int, str]:
     """Who each person is, where that is accepted on a view that can tell; nobody is twice in one frame."""
     frames: dict[int, set[int]] = {}
@@ -145,7 +153,9 @@ def _owners(
     owners: dict[int, str] = {}
     for (subject_id, person), share in sorted(shares.items(), key=lambda item: -item[1]):
         shown = best[subject_id, person].view
-        if shown is None or calibration.verdict(share) != "yes" or shown.quality < calibration.min_quality:
+        if person in pictured or shown is None or calibration.verdict(share) != "yes":
+            continue
+        if shown.quality < calibration.min_quality:
             continue
         twice = any(owner == subject_id and frames[other] & frames[person] for other, owner in owners.items())
         if not twice:
@@ -161,6 +171,7 @@ def _judge(
     owners: Mapping[int, str],
     calibration: Calibration,
     doubts: Sequence[str],
+    pictured: frozenset[int],
 ) -> Judgement:
     if not able:
         reason = "This person was enrolled from another kind of footage; enrol again with a clip from here."
@@ -174,7 +185,8 @@ def _judge(
     verdict = calibration.verdict(share)
     reason = ""
     if verdict == "yes" and owners.get(key[1]) != subject_id:
-        verdict, reason = "unsure", "The view is too poor to tell who it is."
+        verdict = "unsure"
+        reason = ON_SCREEN if key[1] in pictured else "The view is too poor to tell who it is."
     elif verdict == "unsure":
         reason = "Somebody looks like this person, but not enough to say so."
     elif verdict == "no" and doubts:
@@ -190,6 +202,7 @@ def _people(
     compared: frozenset[int],
     min_views: int,
     calibration: Calibration,
+    pictured: frozenset[int],
 ) -> tuple[Person, ...]:
     people = []
     for number in sorted({view.track for view in views}):
@@ -207,6 +220,7 @@ def _people(
                 quality=clearest.quality,
                 unknown=max(0.0, 1.0 - known),
                 tellable=number in compared and good,
+                pictured=number in pictured,
             )
         )
     return tuple(people)
@@ -228,7 +242,9 @@ def _count_unknown(
         frames.setdefault(view.track, set()).add(view.frame)
     clear, hidden = 0, set[int]()
     for person in people:
-        if person.subject_id is not None or _may_be_known(person, people, frames, shares, calibration):
+        if person.pictured or person.subject_id is not None:
+            continue
+        if _may_be_known(person, people, frames, shares, calibration):
             continue
         if person.tellable:
             clear += 1

@@ -163,6 +163,7 @@ class LocalSession:
             able={one.adapter.subject_id: len(one.adapter.views(source)) > 0 for one in installed},
             compared=compared - {NOBODY},
             calibration=self._models.manifest.calibration,
+            pictured=observation.pictured,
             min_views=_MIN_FACE_VIEWS if source == "face" and observation.looks > 1 else 1,
             doubts=[
                 *footage.doubts,

@@ -19,7 +19,7 @@ from runtime.engines.base import Engine
 from runtime.engines.language import LanguageModel, load_vocabulary
 from runtime.engines.ort import OrtEngine, choose_provider
 from runtime.people.face_calibration import FACE_CALIBRATION
-from runtime.people.faces import FaceEngine, shared_faces
+from runtime.people.faces import FaceEngine, FaceFinder, shared_faces
 from runtime.people.persons import PersonFinder
 from runtime.session.others import Others
 
@@ -67,12 +67,21 @@ class Models:
 
     @property
     def faces(self) -> FaceEngine:
-        """The face engine.
+        """What embeds faces, and finds them where nothing better is installed.
 
         Raises:
             EngineError: dlib or its weights are not installed.
         """
         return shared_faces()
+
+    @property
+    def better_faces(self) -> FaceFinder | None:
+        """What finds more faces than `faces` does; None where it is not installed.
+
+        Raises:
+            EngineError: it is installed and does not load.
+        """
+        return None if self._others is None else self._others.faces()
 
     @property
     def persons(self) -> PersonFinder | None:

@@ -22,8 +22,9 @@ from runtime.contract.adapter import PersonSource
 from runtime.contract.clip import Clip, even_indices, window_indices, window_starts
 from runtime.contract.errors import EngineError
 from runtime.contract.pixels import to_vision_input
+from runtime.people.bodies import bodies_of, faceless, without_turned
 from runtime.people.detect import hidden_trunks
-from runtime.people.persons import faceless
+from runtime.people.screens import on_screens
 from runtime.people.stillness import still_faces
 from runtime.people.stream import HeadLook, face_views, head_views
 from runtime.people.tokens import person_tokens
@@ -37,7 +38,7 @@ MAX_LOOK_GAP_S = 1.5
 _VISION_BATCH = 16
 _KEPT = 8
 _REAL_FACE, _FACE_LOOKS = 0.8, 3
-"""The face detector's margin from which a face is real.
+"""dlib's margin from which a face is real, whatever finds faces otherwise.
 
 70 drawn heads, 45 to 66 pixels high, reached 0.62 at the most; in 11 ordinary clips that show faces the best
 of the looks was 1.5 and more."""
@@ -76,6 +77,7 @@ class Observation:
         gap_s: longest time that nobody looked for people; seconds.
         still: people who are faces that never move, such as a framed photograph.
         sees_bodies: whether people were searched for, not only what tells who they are.
+        pictured: people who may only be on a screen.
     """
 
     key: str
@@ -88,6 +90,7 @@ class Observation:
     hidden: int = 0
     still: frozenset[int] = frozenset()
     sees_bodies: bool = True
+    pictured: frozenset[int] = frozenset()
 
 
 class Observer:
@@ -96,7 +99,7 @@ class Observer:
     def __init__(self, models: Models) -> None:
         self._models = models
         self._spec = models.manifest.pixels
-        self._seen: OrderedDict[tuple[str, int, bool, bool], Observation] = OrderedDict()
+        self._seen: OrderedDict[tuple[object, ...], Observation] = OrderedDict()
 
     def observe(
         self, clip: Clip, *, looks: int, per_track: int, check: Callable[[], None],
@@ -113,7 +116,8 @@ class Observer:
                 whose people were learned from faces is no drawing.
         """
         key = clip_key(clip)
-        place = (key, looks, known == "face", self._models.persons is not None)
+        installed = (self._models.persons is not None, self._models.better_faces is not None)
+        place = (key, looks, known == "face", *installed)
         found = self._seen.get(place)
         if found is None:
             found = self._observe(key, clip, looks, per_track, check, known)
@@ -169,17 +173,22 @@ class Observer:
     ) -> Observation:
         times_s = [index / clip.fps for index in range(len(clip.frames))]
         chosen = sorted(set(even_indices(len(clip.frames), looks)))
-        views = face_views(clip.frames, times_s, chosen, self._models.faces, check=check, per_track=per_track)
-        finder, hidden = self._models.persons, 0
+        views = face_views(
+            clip.frames, times_s, chosen, self._models.faces, check, per_track, self._models.better_faces
+        )
+        finder, hidden, pictured = self._models.persons, 0, frozenset[int]()
         if finder is not None:
-            persons = []
+            seen = []
             for index in chosen:
                 check()
-                persons.append(finder.find(clip.frames[index]))
-            hidden = faceless(chosen, persons, views)
+                seen.append(finder.find(clip.frames[index]))
+            bodies = bodies_of(chosen, times_s, [sight.people for sight in seen], views)
+            views, hidden = without_turned(views, bodies), faceless(bodies)
+            screens = [sight.screens for sight in seen]
+            pictured = on_screens([clip.frames[index] for index in chosen], views, bodies, screens)
         return Observation(
             key, "face", distance, tuple(views), (), len(chosen), _gap_s(chosen, clip), hidden,
-            still_faces(clip.frames, views), finder is not None,
+            still_faces(clip.frames, views), finder is not None, pictured,
         )  # fmt: skip
 
     def _grid_rows(self, cells: int) -> int:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import http.server
 import json
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from device import checkup
 from device.cli.main import main
 from device.models.pull import pull
+from device.paths import Home
 from runtime import registry as registry_module
 from runtime.contract.errors import ContentError, EngineError, StoreError, UnavailableError, UsageError
 from runtime.registry import ModelCard, card_of, read_model, registry
@@ -146,9 +150,35 @@ def test_a_damaged_model_is_never_loaded_and_is_fetched_anew(site: Site, tmp_pat
 def test_every_card_names_a_licence_a_fixed_source_and_a_hash() -> None:
     for one in registry():
         assert len(one.sha256) == 64 and one.bytes > 0 and one.licence and one.trained_on
-        assert one.source.startswith("https://")
+        assert one.source.startswith("https://") and re.search("/[0-9a-f]{40}/", one.source)
     with pytest.raises(UsageError, match="no model 'nothing'"):
         card_of("nothing")
+
+
+def test_doctor_says_which_models_are_installed_and_which_are_damaged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other = dataclasses.replace(card(), name="embedder", file="embedder.onnx")
+    monkeypatch.setattr(checkup, "registry", lambda: (card(), other))
+    home = Home(tmp_path)
+
+    def says() -> tuple[str, str, bool]:
+        check = checkup.check_models(home)
+        return check.state, check.found, "models pull" in check.next_step
+
+    assert says() == ("warn", "missing: finder, embedder", True)
+    pull(card(), home.models, str(_folder(tmp_path / "stick")), quiet)
+    assert says() == ("warn", "missing: embedder; installed: finder", True)
+    (home.models / "embedder.onnx").write_bytes(b"short")
+    assert says() == ("fail", "installed: finder; damaged: embedder", True)
+    (home.models / "embedder.onnx").write_bytes(RAW)
+    assert says() == ("ok", "installed: finder, embedder", False)
+
+
+def _folder(place: Path) -> Path:
+    place.mkdir()
+    (place / "finder.onnx").write_bytes(RAW)
+    return place
 
 
 def test_the_verbs_list_pull_and_verify(

@@ -1,4 +1,4 @@
-"""Claims about people found by their bodies, and bodies that show no face."""
+"""Claims about people found by their bodies."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.contract.pixels import Box
-from runtime.people.persons import BOXES, SIDE, PersonFinder, faceless
-from runtime.people.views import PersonView
+from runtime.people.persons import BOXES, SIDE, PersonFinder
 
 _FIRST_OF_16 = (SIDE // 8) ** 2
 
@@ -27,7 +26,7 @@ def rows(*people: tuple[float, float, float, float, float], columns: int = 26) -
 
 def find(output: np.ndarray, width: int = 640, height: int = 480) -> list[Box]:
     finder = PersonFinder(lambda pixels: output)
-    return finder.find(np.zeros((height, width, 3), dtype=np.uint8))
+    return finder.find(np.zeros((height, width, 3), dtype=np.uint8)).people
 
 
 @given(
@@ -50,6 +49,15 @@ def test_one_person_said_twice_is_one_and_a_doubtful_one_is_none() -> None:
     assert find(rows(doubtful)) == []
 
 
+@pytest.mark.parametrize("column", [5 + 62, 5 + 63, 5 + 67])
+def test_televisions_laptops_and_telephones_are_screens_and_nobody(column: int) -> None:
+    output = rows((200, 150, 120, 80, 0.9))
+    output[:, [5, column]] = output[:, [column, 5]]
+    sight = PersonFinder(lambda pixels: output).find(np.zeros((416, 416, 3), dtype=np.uint8))
+    assert (sight.people, len(sight.screens)) == ([], 1)
+    assert sight.screens[0] == pytest.approx((140, 110, 120, 80), abs=0.5)
+
+
 def test_the_network_sees_the_frame_in_bgr_above_a_grey_rim() -> None:
     seen: list[np.ndarray] = []
 
@@ -63,35 +71,3 @@ def test_the_network_sees_the_frame_in_bgr_above_a_grey_rim() -> None:
     assert seen[0].shape == (1, 3, SIDE, SIDE)
     assert seen[0][0, :, 10, 10].tolist() == [0.0, 0.0, 200.0]
     assert seen[0][0, :, -1, 0].tolist() == [114.0] * 3
-
-
-BODY: Box = (100.0, 100.0, 80.0, 240.0)
-
-
-def face(look: int, x: float = 130.0, y: float = 110.0) -> PersonView:
-    box = (x, y, 30.0, 30.0)
-    return PersonView(look, look / 4, 0, box, box, np.zeros(128, dtype=np.float32), 0.8, "face")
-
-
-def moved(box: Box, right: float) -> Box:
-    return (box[0] + right, *box[1:])
-
-
-def test_a_back_is_somebody_in_every_look_that_shows_it() -> None:
-    assert faceless([0, 4, 8], [[BODY], [], [BODY]], []) == 2
-    assert faceless([0, 4], [[], []], []) == 0
-
-
-def test_who_turns_away_after_a_face_was_seen_is_still_the_same_person() -> None:
-    turned = [[BODY], [moved(BODY, 10)], [moved(BODY, 20)]]
-    assert faceless([0, 4, 8], turned, [face(0)]) == 0
-    assert faceless([0, 4, 8], turned, [face(8, x=150)]) == 0
-
-
-def test_somebody_beside_a_face_is_somebody_else() -> None:
-    other = moved(BODY, 200)
-    assert faceless([0, 4], [[BODY, other], [BODY, other]], [face(0), face(4)]) == 2
-
-
-def test_a_face_at_the_knees_is_not_of_that_body() -> None:
-    assert faceless([0], [[BODY]], [face(0, y=290)]) == 1

@@ -28,6 +28,7 @@ def find(
     able: dict[str, bool] | None = None,
     compared: frozenset[int] | None = None,
     min_views: int = 1,
+    pictured: frozenset[int] = frozenset(),
 ) -> Findings:
     best = {one.track: one for one in sorted(views, key=lambda one: one.quality)}
     return decide(
@@ -38,6 +39,7 @@ def find(
         calibration=RULES,
         doubts=doubts,
         min_views=min_views,
+        pictured=pictured,
     )
 
 
@@ -145,6 +147,21 @@ def test_several_windows_that_say_the_same_make_it_surer_than_one() -> None:
         claims = [Claim(A, 0, 2.0, one, number) for number in range(count)]
         found = decide([one], claims, able={A: True}, compared=frozenset({0}), calibration=rules, doubts=())
         assert verdict(found, A) == said
+
+
+def test_a_face_on_a_screen_is_neither_a_member_nor_a_stranger_but_others_are_still_absent() -> None:
+    found = find([view(0)], [(A, 0, 8.0), (B, 0, -8.0)], pictured=frozenset([0]))
+    assert (verdict(found, A), verdict(found, B)) == ("unsure", "no")
+    assert found.judgements[A].reason == "The face may be on a screen."
+    assert (found.unknown_people, found.people[0].subject_id, found.people[0].pictured) == (0, None, True)
+    stranger = find([view(0)], [(A, 0, -8.0)], pictured=frozenset([0]))
+    assert (verdict(stranger, A), stranger.unknown_people) == ("no", 0)
+
+
+def test_a_member_who_is_there_and_on_a_screen_is_there() -> None:
+    found = find([view(0), view(1)], [(A, 0, 9.0), (A, 1, 6.0)], pictured=frozenset([0]))
+    assert verdict(found, A) == "yes"
+    assert [person.subject_id for person in found.people] == [None, A]
 
 
 def test_a_and_b_are_there_only_if_both_are() -> None:

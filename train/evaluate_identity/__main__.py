@@ -28,7 +28,7 @@ from train.program import run_program
 from train.progress import bar
 
 _SHIPPED = Path(runtime.__file__).parent / "base_bundle"
-_ENCODERS = {"face": "dlib HOG detector, dlib ResNet embedding", "head": "the base's own"}
+_ENCODERS = {"face": "dlib ResNet embedding of faces", "head": "the base's own"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,11 +75,11 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _others(folder: Path | None) -> list[str]:
-    """The models of others that are used, by name and role."""
-    if folder is None:
-        return []
-    found = [card for card in registry() if read_model(card, folder) is not None]
-    return [f"{card.name} ({card.role.replace('_', ' ')})" for card in found]
+    """What finds faces and people: models of others, by name and role; without one dlib finds faces."""
+    cards = registry() if folder is not None else ()
+    found = {card.role: card.name for card in cards if folder and read_model(card, folder) is not None}
+    found.setdefault("face_detector", "dlib")
+    return [f"{name} ({role.replace('_', ' ')})" for role, name in sorted(found.items())]
 
 
 def _references(args: argparse.Namespace) -> dict[str, str]:
