@@ -142,7 +142,7 @@ def made(role: Any, number: int, kept: bool = True) -> Made:
 
 def test_who_is_not_there_is_refused_in_every_kind_and_kinds_are_in_balance() -> None:
     clips = [made("positive", 1), made("similar", 2), made("random", 3), made("positive", 4, kept=False)]
-    rows = rows_of(clips, AugmentConfig(questions_each=3), "Anna")
+    rows = rows_of(clips, AugmentConfig(questions_each=3), "Anna", {})
     kinds = [row["kind"] for row in rows]
     assert {kind: kinds.count(kind) for kind in set(kinds)} == dict.fromkeys(
         ("existence", "action", "appearance", "location"), 9
@@ -230,6 +230,7 @@ def test_program_makes_a_dataset_of_a_rendered_person_and_says_what_it_dropped(
         "--config",
         str(config),
     ]
+    command += ["--age-group", "elderly"]
     assert main([*command, "--subject", "Anna"]) == 0
     line = json.loads(capsys.readouterr().out)
     assert line["clips_positive"] + line["clips_dropped"] == 1 + 2 + 3
@@ -242,6 +243,10 @@ def test_program_makes_a_dataset_of_a_rendered_person_and_says_what_it_dropped(
     source = next(one for one in index["clips"] if one["recipe"] == "clip")
     assert source["likeness"] > 0.8
     assert all(one["likeness"] < source["likeness"] for one in index["clips"] if one["role"] != "positive")
+    worn = json.loads(clip.with_suffix(".json").read_text(encoding="utf-8"))["people"][0]["clothes"]
+    looks = index["attributes"][clip.name]
+    assert looks["age_group"] == "elderly" and looks["gender"] == "unknown"
+    assert looks["top_color"] in (worn["top_colour"], "unknown") and looks["hair_style"] != "unknown"
     for one in index["clips"]:
         assert len(read_video(tmp_path / "d" / one["file"], fps=4.0).clip.frames) >= 3
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "d" / "clips").iterdir()}

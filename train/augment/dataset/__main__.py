@@ -23,6 +23,7 @@ from runtime.contract.settings import load_settings
 from runtime.people.views import PersonView
 from runtime.video import read_video
 from train.augment.dataset.ask import rows_of
+from train.augment.dataset.attributes import AGE_GROUPS, GENDERS, Attributes, told
 from train.augment.dataset.config import AugmentConfig
 from train.augment.dataset.eyes import Eyes, FaceEyes, HeadEyes, likeness
 from train.augment.dataset.folder import Folder, Made
@@ -38,13 +39,14 @@ from train.progress import bar
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """One clip with the person in it; `digest` is of its bytes."""
+    """One clip with the person in it, and how that one looks; `digest` is of its bytes."""
 
     name: str
     digest: str
     shot: Shot
     person: list[PersonView]
     best: Still
+    looks: Attributes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,6 +69,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--which", type=int, help="person N of the first clip, seen most first")
     parser.add_argument("--faces", type=Path, help="a folder of other people, for hard negatives")
     parser.add_argument("--base", type=Path, help="base checkpoint: look for rendered heads, not faces")
+    parser.add_argument("--age-group", choices=AGE_GROUPS, help="as the household says it")
+    parser.add_argument("--gender", choices=GENDERS, help="as the person presents, said by the household")
     parser.add_argument("--config", type=Path, help="as configs/train/augment.toml")
     return parser.parse_args(argv)
 
@@ -80,7 +84,8 @@ def _make(args: argparse.Namespace) -> dict[str, Any]:
     folder = Folder(args.out)
     made = _positives(folder, sources, person, eyes, config, floor)
     made += _negatives(folder, args, person, eyes, config)
-    rows = rows_of(made, config, args.subject)
+    looks = {source.name: source.looks for source in sources}
+    rows = rows_of(made, config, args.subject, looks)
     counts = _counts(made, rows)
     about = {
         "subject": args.subject,
@@ -90,6 +95,8 @@ def _make(args: argparse.Namespace) -> dict[str, Any]:
         "same_above": floor,
         "clips_of": {source.name: source.digest for source in sources},
         "best": {source.name: _scores(source.best) for source in sources},
+        "attributes": {name: asdict(one) for name, one in looks.items()},
+        "attributes_by": eyes.looks.source,
         "counts": counts,
     }
     folder.finish(about, rows, datasheet(about))
@@ -104,7 +111,8 @@ def _sources(args: argparse.Namespace, config: AugmentConfig, eyes: Eyes) -> lis
         person = _chosen(people, path, args.which, found, eyes)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         shot = shot_of(frames, person, config.fps)
-        found.append(_Source(path.name, digest, shot, person, stills(person, frames)[0]))
+        looks = told(eyes.looks.read(person, frames), {"age_group": args.age_group, "gender": args.gender})
+        found.append(_Source(path.name, digest, shot, person, stills(person, frames)[0], looks))
     return found
 
 

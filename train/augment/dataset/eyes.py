@@ -17,6 +17,7 @@ from runtime.people.cluster import mean_template
 from runtime.people.faces import face_distance, shared_faces
 from runtime.people.stream import face_views
 from runtime.people.views import PersonView
+from train.augment.dataset.attributes import AttributeReader, NoReader, TraitReader
 from train.model.pvchat import PVChat
 from train.windows import look
 
@@ -29,12 +30,13 @@ class Eyes(Protocol):
     """Finds and compares people.
 
     Attributes:
-        source: what the embeddings are of.
+        source: what the embeddings are of. looks: what reads attributes off such people.
         same_above: likeness from which two sightings are taken for one person.
     """
 
     source: PersonSource
     same_above: float
+    looks: AttributeReader
 
     def views(self, frames: Frames, fps: float) -> list[PersonView]:
         """Everybody in frames uint8 (T, H, W, 3); `track` is one number a person as far as tracking tells."""
@@ -50,6 +52,9 @@ class FaceEyes:
 
     source: PersonSource = "face"
     same_above = 1 - 0.47
+
+    def __init__(self) -> None:
+        self.looks: AttributeReader = NoReader()
 
     def views(self, frames: Frames, fps: float) -> list[PersonView]:
         """See `Eyes.views`."""
@@ -71,6 +76,7 @@ class HeadEyes:
 
     def __init__(self, model: PVChat) -> None:
         self._model = model
+        self.looks: AttributeReader = TraitReader(model)
 
     def views(self, frames: Frames, fps: float) -> list[PersonView]:
         """See `Eyes.views`."""
