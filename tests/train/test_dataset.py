@@ -18,11 +18,10 @@ from runtime.people.views import PersonView
 from runtime.video import read_video
 from train.augment.dataset.__main__ import main
 from train.augment.dataset.ask import rows_of
+from train.augment.dataset.attributes import NoReader
 from train.augment.dataset.config import AugmentConfig, ClusterConfig
-from train.augment.dataset.eyes import likeness
 from train.augment.dataset.folder import Folder, Made
 from train.augment.dataset.make import cook, recipes
-from train.augment.dataset.negatives import open_gallery, similar_people
 from train.augment.dataset.people import Still, stills, told_apart
 from train.augment.dataset.public import read_public
 from train.augment.dataset.show import main as show
@@ -53,7 +52,9 @@ class Angles:
     """Eyes to which people are angles: the mean colour of the picture's left half."""
 
     source = "face"
+    encoder = "angles"
     same_above = 0.9
+    looks = NoReader()
 
     def views(self, frames: NDArray[np.uint8], fps: float) -> list[PersonView]:
         means = frames[:, :, : frames.shape[2] // 2].mean(axis=(1, 2, 3))
@@ -119,21 +120,6 @@ def test_recipe_gives_the_same_frames_again_and_a_still_holds_its_frame() -> Non
         assert np.array_equal(one.frames, again.frames) and len(one.frames) == 6
     held = cook(dataclasses.replace(recipes(config)[1], variations=()), source, best, config)
     assert all(np.array_equal(frame, frames[5]) for frame in held.frames)
-
-
-def test_hard_negatives_are_the_most_alike_but_not_the_person(tmp_path: Path) -> None:
-    for name, grey in (("same", 64), ("near", 110), ("far", 190)):
-        cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((60, 80, 3), grey, dtype=np.uint8))
-    (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    cv2.imwrite(str(tmp_path / "nobody.png"), np.zeros((60, 80, 3), dtype=np.uint8))
-    gallery = open_gallery(tmp_path, EYES, lambda done, total: None)  # type: ignore[arg-type]
-    person = [view(0, 1.0)]
-    found = similar_people(gallery, person, EYES, 2, 3, 4.0)  # type: ignore[arg-type]
-    assert [one.origin for one in found] == ["near.png", "far.png"]
-    assert found[0].likeness > found[1].likeness
-    assert likeness(EYES, person, [gallery.views[0]]) < 1  # type: ignore[arg-type]
-    with pytest.raises(ContentError, match="shows a face"):
-        open_gallery(tmp_path / "none", EYES, lambda done, total: None)  # type: ignore[arg-type]
 
 
 def made(role: Any, number: int, kept: bool = True) -> Made:

@@ -27,13 +27,14 @@ from train.augment.dataset.attributes import AGE_GROUPS, GENDERS, Attributes, to
 from train.augment.dataset.config import AugmentConfig
 from train.augment.dataset.eyes import Eyes, FaceEyes, HeadEyes, likeness
 from train.augment.dataset.folder import Folder, Made
+from train.augment.dataset.gallery import open_gallery
 from train.augment.dataset.make import Recipe, cook, recipes, shot_of
-from train.augment.dataset.negatives import Other, open_gallery, rendered_people, similar_people
+from train.augment.dataset.negatives import Other, read_members, rendered_people, similar_people
 from train.augment.dataset.people import Still, stills, told_apart
 from train.augment.dataset.sheet import datasheet
 from train.augment.vary.mix import vary
 from train.augment.vary.shot import Shot
-from train.checkpoint import load_base
+from train.checkpoint import fingerprint, load_base
 from train.progress import bar
 
 
@@ -68,6 +69,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--subject", default="person", help="the person's name in the lines")
     parser.add_argument("--which", type=int, help="person N of the first clip, seen most first")
     parser.add_argument("--faces", type=Path, help="a folder of other people, for hard negatives")
+    parser.add_argument(
+        "--member", type=Path, action="append", default=[], metavar="FILE",
+        help="adapter, clip or picture of another member, who is in no negative; again for more",
+    )  # fmt: skip
     parser.add_argument("--base", type=Path, help="base checkpoint: look for rendered heads, not faces")
     parser.add_argument("--age-group", choices=AGE_GROUPS, help="as the household says it")
     parser.add_argument("--gender", choices=GENDERS, help="as the person presents, said by the household")
@@ -77,7 +82,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _make(args: argparse.Namespace) -> dict[str, Any]:
     config = load_settings(args.config, AugmentConfig) if args.config else AugmentConfig()
-    eyes: Eyes = FaceEyes() if args.base is None else HeadEyes(load_base(args.base)[0])
+    eyes: Eyes = (
+        FaceEyes() if args.base is None else HeadEyes(load_base(args.base)[0], fingerprint(args.base))
+    )
     sources = _sources(args, config, eyes)
     person = [view for source in sources for view in source.person]
     floor = eyes.same_above if config.same_above is None else config.same_above
@@ -176,11 +183,14 @@ def _negatives(
     folder: Folder, args: argparse.Namespace, person: Sequence[PersonView], eyes: Eyes, config: AugmentConfig
 ) -> list[Made]:
     others: list[Other] = []
+    members = read_members(args.member, eyes, config.fps)
     if args.faces is not None and config.similar:
         gallery = open_gallery(args.faces, eyes, bar("faces"))
-        others += similar_people(gallery, person, eyes, config.similar, config.clip_frames, config.fps)
+        others += similar_people(
+            gallery, person, eyes, members, config.similar, config.clip_frames, config.fps
+        )
     others += rendered_people(
-        person, eyes, look_alikes=config.look_alikes, random=config.random, seed=config.seed,
+        person, eyes, members, look_alikes=config.look_alikes, random=config.random, seed=config.seed,
         frames_each=config.clip_frames, fps=config.fps,
     )  # fmt: skip
     made, progress = [], bar("negatives")

@@ -30,11 +30,13 @@ class Eyes(Protocol):
     """Finds and compares people.
 
     Attributes:
-        source: what the embeddings are of. looks: what reads attributes off such people.
+        source, encoder: what the embeddings are of, and what made them.
+        looks: what reads attributes off such people.
         same_above: likeness from which two sightings are taken for one person.
     """
 
     source: PersonSource
+    encoder: str
     same_above: float
     looks: AttributeReader
 
@@ -51,6 +53,7 @@ class FaceEyes:
     """dlib's faces, for ordinary footage."""
 
     source: PersonSource = "face"
+    encoder = "dlib"
     same_above = 1 - 0.47
 
     def __init__(self) -> None:
@@ -74,8 +77,10 @@ class HeadEyes:
     source: PersonSource = "head"
     same_above = 0.5
 
-    def __init__(self, model: PVChat) -> None:
+    def __init__(self, model: PVChat, encoder: str = "") -> None:
+        """Take over a base; `encoder` is its fingerprint."""
         self._model = model
+        self.encoder = encoder
         self.looks: AttributeReader = TraitReader(model)
 
     def views(self, frames: Frames, fps: float) -> list[PersonView]:
