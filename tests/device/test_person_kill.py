@@ -14,7 +14,7 @@ from device.store.store import Store
 from tests.device.fake_runtime import serving, short_home
 from tests.device.test_person import Box
 
-MOMENTS = 6
+MOMENTS = 4
 
 
 @pytest.fixture(scope="module")

@@ -25,13 +25,15 @@ from runtime.video import read_video
 from train.augment.dataset.ask import rows_of
 from train.augment.dataset.attributes import AGE_GROUPS, GENDERS, Attributes, told
 from train.augment.dataset.config import AugmentConfig
-from train.augment.dataset.eyes import Eyes, FaceEyes, HeadEyes, likeness
+from train.augment.dataset.eyes import Eyes, FaceEyes, HeadEyes, likeness, most_alike
 from train.augment.dataset.folder import Folder, Made
 from train.augment.dataset.gallery import open_gallery
+from train.augment.dataset.generated import counts_of, generated
 from train.augment.dataset.make import Recipe, cook, recipes, shot_of
 from train.augment.dataset.negatives import Other, read_members, rendered_people, similar_people
 from train.augment.dataset.people import Still, stills, told_apart
 from train.augment.dataset.sheet import datasheet
+from train.augment.generate.build import build
 from train.augment.vary.mix import vary
 from train.augment.vary.shot import Shot
 from train.checkpoint import fingerprint, load_base
@@ -89,7 +91,14 @@ def _make(args: argparse.Namespace) -> dict[str, Any]:
     person = [view for source in sources for view in source.person]
     floor = eyes.same_above if config.same_above is None else config.same_above
     folder = Folder(args.out)
+    generators = build(config.generators)
     made = _positives(folder, sources, person, eyes, config, floor)
+    for source in sources:
+        best = source.shot.frames[source.best.view.frame]
+        made += generated(
+            folder, generators, source.name, source.digest, best, source.looks, person, eyes, config, floor,
+            bar("generated"),
+        )  # fmt: skip
     made += _negatives(folder, args, person, eyes, config)
     looks = {source.name: source.looks for source in sources}
     rows = rows_of(made, config, args.subject, looks)
@@ -98,7 +107,8 @@ def _make(args: argparse.Namespace) -> dict[str, Any]:
         "subject": args.subject,
         "source": eyes.source,
         "seed": config.seed,
-        "config": asdict(config),
+        "config": {name: value for name, value in asdict(config).items() if name != "generators"},
+        "generators": counts_of([generator for _, generator in generators], made),
         "same_above": floor,
         "clips_of": {source.name: source.digest for source in sources},
         "best": {source.name: _scores(source.best) for source in sources},
@@ -157,7 +167,7 @@ def _positives(
 
             def make(recipe: Recipe = recipe, source: _Source = source) -> tuple[Shot, float]:
                 shot = cook(recipe, source.shot, source.best, config)
-                return shot, likeness(eyes, person, _seen(eyes, shot, person))
+                return shot, likeness(eyes, person, most_alike(eyes, shot.frames, shot.fps, person))
 
             settings = (str(config.seed), str(config.clip_frames), f"{config.fps:g}")
             key = ("positive", source.digest, recipe.name, *settings)
@@ -169,14 +179,6 @@ def _positives(
             )  # fmt: skip
             progress(len(made), len(sources) * len(wanted))
     return made
-
-
-def _seen(eyes: Eyes, shot: Shot, person: Sequence[PersonView]) -> list[PersonView]:
-    """The one of a made clip who is most like the person."""
-    by_track: dict[int, list[PersonView]] = {}
-    for view in eyes.views(shot.frames, shot.fps):
-        by_track.setdefault(view.track, []).append(view)
-    return max(by_track.values(), key=lambda views: likeness(eyes, person, views), default=[])
 
 
 def _negatives(

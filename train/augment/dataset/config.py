@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from train.augment.generate.config import GeneratorConfig
 from train.augment.vary.motion import DRIVERS
 
 
@@ -41,6 +42,7 @@ class AugmentConfig:
         similar: hard negatives taken from the folder of faces. look_alikes: rendered ones. random: others.
         questions_each: of each kind, about each clip.
         canonical_share: of questions in the wording that the runtime uses.
+        generators: networks of others that make clips of the best still; none unless somebody installed one.
     """
 
     seed: int = 1
@@ -56,6 +58,7 @@ class AugmentConfig:
     random: int = 10
     questions_each: int = 2
     canonical_share: float = 0.5
+    generators: tuple[GeneratorConfig, ...] = ()
 
     def __post_init__(self) -> None:
         if min(self.clip_frames, self.mix, self.questions_each) < 1 or self.fps <= 0:

@@ -92,6 +92,14 @@ class HeadEyes:
         return np.asarray(1.0 - one @ other.T, dtype=np.float32)
 
 
+def most_alike(eyes: Eyes, frames: Frames, fps: float, person: Sequence[PersonView]) -> list[PersonView]:
+    """The one in frames who is most like a person; nobody where nobody is seen."""
+    by_track: dict[int, list[PersonView]] = {}
+    for view in eyes.views(frames, fps):
+        by_track.setdefault(view.track, []).append(view)
+    return max(by_track.values(), key=lambda views: likeness(eyes, person, views), default=[])
+
+
 def likeness(eyes: Eyes, one: Sequence[PersonView], other: Sequence[PersonView]) -> float:
     """How alike two people are: 1 minus the distance of their mean embeddings; -1 where one is unseen."""
     if not one or not other:
