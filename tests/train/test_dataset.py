@@ -24,6 +24,7 @@ from train.augment.dataset.folder import Folder, Made
 from train.augment.dataset.make import cook, recipes
 from train.augment.dataset.people import Still, stills, told_apart
 from train.augment.dataset.public import read_public
+from train.augment.dataset.rows import problem, read_rows
 from train.augment.dataset.show import main as show
 from train.augment.questions import slots_in
 from train.augment.vary.mix import VARIATIONS
@@ -131,10 +132,11 @@ def test_who_is_not_there_is_refused_in_every_kind_and_kinds_are_in_balance() ->
     rows = rows_of(clips, AugmentConfig(questions_each=3), "Anna", {})
     kinds = [row["kind"] for row in rows]
     assert {kind: kinds.count(kind) for kind in set(kinds)} == dict.fromkeys(
-        ("existence", "action", "appearance", "location"), 9
+        ("existence", "action", "appearance", "location"), 12
     )
     assert all(slots_in(row["answer"]) == row["target"] for row in rows)
     for row in rows:
+        assert problem(row) == ""
         assert row["clip"] != clips[3].file and "Anna" not in row["question"] + row["answer"]
         if row["kind"] == "existence":
             assert row["target"]["verdict"] == ("yes" if row["present"][0] else "no")
@@ -222,9 +224,9 @@ def test_program_makes_a_dataset_of_a_rendered_person_and_says_what_it_dropped(
     assert line["clips_positive"] + line["clips_dropped"] == 1 + 2 + 3
     assert line["clips_positive"] >= 4, "most variations keep who it is"
     assert (line["clips_look_alike"], line["clips_random"]) == (2, 1)
-    assert line["questions"] == 4 * sum(
-        line[f"clips_{role}"] for role in ("positive", "look_alike", "random")
-    )
+    assert line["questions"] == 4 * 2 * max(line["clips_positive"], 3)
+    rows = list(read_rows(tmp_path / "d" / "qa.jsonl"))
+    assert sum(row["present"][0] for row in rows) == len(rows) / 2, "yes as often as no"
     index = json.loads((tmp_path / "d" / "index.json").read_text(encoding="utf-8"))
     source = next(one for one in index["clips"] if one["recipe"] == "clip")
     assert source["likeness"] > 0.8

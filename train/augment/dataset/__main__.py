@@ -32,6 +32,7 @@ from train.augment.dataset.generated import counts_of, generated
 from train.augment.dataset.make import Recipe, cook, recipes, shot_of
 from train.augment.dataset.negatives import Other, read_members, rendered_people, similar_people
 from train.augment.dataset.people import Still, stills, told_apart
+from train.augment.dataset.rewrite import finished
 from train.augment.dataset.sheet import datasheet
 from train.augment.generate.build import build
 from train.augment.vary.mix import vary
@@ -101,8 +102,8 @@ def _make(args: argparse.Namespace) -> dict[str, Any]:
         )  # fmt: skip
     made += _negatives(folder, args, person, eyes, config)
     looks = {source.name: source.looks for source in sources}
-    rows = rows_of(made, config, args.subject, looks)
-    counts = _counts(made, rows)
+    rows, lost = finished(rows_of(made, config, args.subject, looks), config)
+    counts = {**_counts(made, rows), **({"rewritings_dropped": lost} if config.rewriter else {})}
     about = {
         "subject": args.subject,
         "source": eyes.source,

@@ -94,10 +94,15 @@ class HeadEyes:
 
 def most_alike(eyes: Eyes, frames: Frames, fps: float, person: Sequence[PersonView]) -> list[PersonView]:
     """The one in frames who is most like a person; nobody where nobody is seen."""
+    return max(tracks_of(eyes, frames, fps), key=lambda views: likeness(eyes, person, views), default=[])
+
+
+def tracks_of(eyes: Eyes, frames: Frames, fps: float) -> list[list[PersonView]]:
+    """Views of everybody in frames, by track."""
     by_track: dict[int, list[PersonView]] = {}
     for view in eyes.views(frames, fps):
         by_track.setdefault(view.track, []).append(view)
-    return max(by_track.values(), key=lambda views: likeness(eyes, person, views), default=[])
+    return [views for _, views in sorted(by_track.items())]
 
 
 def likeness(eyes: Eyes, one: Sequence[PersonView], other: Sequence[PersonView]) -> float:

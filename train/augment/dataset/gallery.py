@@ -21,9 +21,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from runtime.atomic import write_atomic
 from runtime.contract.errors import ContentError, PvchatError
-from runtime.people.views import PersonView
 from runtime.video import read_video
-from train.augment.dataset.eyes import Eyes
+from train.augment.dataset.eyes import Eyes, tracks_of
 from train.augment.dataset.people import stills
 
 Frames = NDArray[np.uint8]
@@ -157,10 +156,7 @@ def _look(path: Path, stamp: _Stamp, eyes: Eyes) -> Seen:
         frames = read_frames(path)
     except PvchatError:
         return Seen(stamp, np.empty((0, 0), np.float32), np.empty(0, np.int64), np.empty((0, 4), np.float32))
-    by_track: dict[int, list[PersonView]] = {}
-    for view in eyes.views(frames, 2.0):
-        by_track.setdefault(view.track, []).append(view)
-    best = [stills(views, frames)[0].view for _, views in sorted(by_track.items())]
+    best = [stills(views, frames)[0].view for views in tracks_of(eyes, frames, 2.0)]
     return Seen(
         stamp,
         np.array([view.embedding for view in best], dtype=np.float32),
