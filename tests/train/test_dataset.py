@@ -25,12 +25,13 @@ from train.augment.dataset.make import cook, recipes
 from train.augment.dataset.people import Still, stills, told_apart
 from train.augment.dataset.public import read_public
 from train.augment.dataset.rows import problem, read_rows
+from train.augment.dataset.show import contact_sheet
 from train.augment.dataset.show import main as show
 from train.augment.questions import slots_in
 from train.augment.vary.mix import VARIATIONS
 from train.augment.vary.shot import Shot
 from train.world.dataset import reference_script
-from train.world.files import write_clip
+from train.world.files import write_clip, write_video
 from train.world.household import sample_household
 
 BASE = Path(runtime.__file__).parent / "base_bundle" / "checkpoint"
@@ -250,14 +251,41 @@ def test_program_makes_a_dataset_of_a_rendered_person_and_says_what_it_dropped(
     assert "clip(s) of the person" in (tmp_path / "d" / "DATASHEET.md").read_text(encoding="utf-8")
 
 
+def test_contact_sheet_has_a_section_for_each_part_and_stretches_nothing(tmp_path: Path) -> None:
+    def clip(number: int, **about: Any) -> dict[str, Any]:
+        file = f"{number}.mp4"
+        write_video(tmp_path / file, np.full((4, 96, 48, 3), 60, dtype=np.uint8), 4.0)
+        about = {
+            "role": "positive",
+            "kept": True,
+            "likeness": 0.9,
+            "recipe": "clip",
+            "origin": "Ömer.mp4",
+        } | about
+        return {"file": file, **about}
+
+    clips = [
+        clip(1),
+        clip(2, kept=False, likeness=-1.0),
+        clip(3, role="similar"),
+        *(clip(n) for n in range(4, 8)),
+    ]
+    sheet = contact_sheet(tmp_path, clips, "Ann: 7 clips")
+    rows = 2 + 1 + 1  # five of the person, one of somebody else, one dropped
+    assert sheet.shape == (34 + 3 * 30 + rows * 128, 4 * (3 * 128 + 8), 3)
+    tile = sheet[34 + 30 : 34 + 30 + 96, :128].astype(int)
+    upright = np.abs(tile - 60).max(axis=(0, 2)) < 16
+    assert upright.sum() == 48 and upright[40:88].all(), "96 x 48 pixels in the middle of 128"
+    red = np.abs(sheet.astype(int) - (200, 40, 40)).max(axis=-1) < 8
+    assert red[-158:].any() and not red[:-158].any(), "only what was dropped is red, and it comes last"
+
+
 def test_folder_without_an_index_cannot_be_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert show([str(tmp_path)]) == 5
     assert "is no dataset" in capsys.readouterr().err
 
 
 def test_clip_of_nobody_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from train.world.files import write_video
-
     write_video(tmp_path / "wall.mp4", np.full((8, 96, 128, 3), 90, dtype=np.uint8), 4.0)
     code = main(["--clip", str(tmp_path / "wall.mp4"), "--out", str(tmp_path / "d"), "--base", str(BASE)])
     assert code == 5

@@ -39,7 +39,9 @@ from train.checkpoint import fingerprint, load_base
 from train.progress import bar
 
 Frames = NDArray[np.uint8]
-_HEIGHT_PX = 288
+_HEIGHT_PX = 480
+_WIDE, _HEADS = 0.75, 4.0
+"""A person beside others gets a strip that wide: a share of the height, and heads, at least."""
 _APART = "A household whose members look that much alike cannot be trained from these clips."
 
 
@@ -169,11 +171,10 @@ def _clip(
     else:
         owner = members[int(rng.integers(len(members)))]
         parts = [(owner, _any(owner.clips, rng, there=False))]
-    order = rng.permutation(len(parts))
+    placed = [parts[int(place)] for place in rng.permutation(len(parts))]
 
     def make() -> tuple[Shot, float]:
-        videos = [read_video(parts[place][0].root / parts[place][1].file, fps=config.fps) for place in order]
-        frames = beside([video.clip.frames for video in videos])
+        frames = beside([_read(owner, part, eyes, config.fps) for owner, part in placed])
         heads = np.full((len(frames), 4), np.nan, dtype=np.float32)
         alike = [
             likeness(eyes, member.views, most_alike(eyes, frames, config.fps, member.views))
@@ -184,7 +185,7 @@ def _clip(
         return Shot(frames, heads, config.fps), least if seen <= set(group) else -1.0
 
     clip = folder.clip(
-        ("household", f"{config.fps:g}", *(parts[place][1].sha256 for place in order)), make,
+        ("household", f"{config.fps:g}", *(part.sha256 for _, part in placed)), make,
         lambda alike: alike >= eyes.same_above,
         recipe="beside", origin="+".join(members[slot].name for slot in group),
         role="positive" if group else "random",
@@ -207,13 +208,26 @@ def _any(clips: Sequence[Made], rng: np.random.Generator, *, there: bool) -> Mad
     return pool[int(rng.integers(len(pool)))]
 
 
+def _read(member: Member, clip: Made, eyes: Eyes, fps: float) -> Frames:
+    """The strip of a clip around its person; the whole clip where that one is not seen."""
+    frames = read_video(member.root / clip.file, fps=fps).clip.frames
+    found = most_alike(eyes, frames, fps, member.views)
+    if not found:
+        return frames
+    heads = np.array([view.head for view in found])
+    middle = float(np.median(heads[:, 0] + heads[:, 2] / 2))
+    wide = max(_WIDE * frames.shape[1], _HEADS * float(np.median(heads[:, 2])))
+    start = round(min(max(0.0, middle - wide / 2), max(0.0, frames.shape[2] - wide)))
+    return frames[:, :, start : start + round(wide)]
+
+
 def beside(clips: Sequence[Frames]) -> Frames:
-    """Clips side by side at one height, as long as the shortest: uint8 (T, 288, W, 3)."""
+    """Clips side by side, as high as the lowest (480 pixels at most), as long as the shortest."""
     count = min(len(frames) for frames in clips)
+    height = min(_HEIGHT_PX, *(frames.shape[1] for frames in clips))
     scaled = []
     for frames in clips:
-        width = max(2, round(frames.shape[2] * _HEIGHT_PX / frames.shape[1]))
-        size = (width, _HEIGHT_PX)
+        size = (max(2, round(frames.shape[2] * height / frames.shape[1])), height)
         scaled.append(
             np.stack([cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in frames[:count]])
         )
