@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import shutil
+import stat
 import tempfile
 import time
 import uuid
@@ -21,7 +22,8 @@ from device.paths import Home
 from device.store.people import check_consent, check_names_are_free
 from device.store.records import Consent, NewAdapter, Person
 from device.store.store import Store
-from runtime.contract.errors import ContentError, PvchatError, UsageError
+from runtime.atomic import write_atomic
+from runtime.contract.errors import ContentError, PvchatError, StoreError, UsageError
 from runtime.contract.household import Subject, check_name, fold
 from runtime.contract.serving import EnrolReport, EnrolRequest
 
@@ -71,14 +73,16 @@ def find_person(store: Store, word: str) -> Person:
 
 
 def clip_file(path: Path) -> Path:
-    """The absolute path of a file that can be opened.
+    """The absolute path of a file that can be opened; a pipe or a device is none, and is not waited for.
 
     Raises:
         UsageError: it cannot.
     """
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder.", "Give one video file.")
     try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            what = "a folder" if stat.S_ISDIR(mode) else "no file but a pipe, socket or device"
+            raise UsageError(f"{path} is {what}.", "Give one video file.")
         with path.open("rb"):
             return path.absolute()
     except (OSError, ValueError) as error:
@@ -138,11 +142,13 @@ def add_person(store: Store, wanted: Enrolment, enrol: Enrol) -> tuple[Person, E
 
 
 def _with_sheet(error: PvchatError, sheet: Path, copy: Path | None) -> PvchatError:
-    """The same error, after the contact sheet was put where the user can look at it."""
+    """The same error, after the contact sheet was put where the user can look at it, if it fits there."""
     if copy is None or not sheet.is_file():
         return error
-    shutil.copyfile(sheet, copy)
-    copy.chmod(0o600)
+    try:
+        write_atomic(copy, sheet.read_bytes())
+    except (OSError, StoreError):
+        return error
     next_step = error.next_step.replace(str(sheet), str(copy))
     if str(copy) not in next_step:
         next_step = f"{next_step} The people found are in {copy}.".strip()
@@ -151,9 +157,18 @@ def _with_sheet(error: PvchatError, sheet: Path, copy: Path | None) -> PvchatErr
 
 @contextmanager
 def scratch(home: Home) -> Iterator[Path]:
-    """A folder for unfinished work of this process; gone afterwards, also after the death of the process."""
+    """A folder for unfinished work of this process; gone afterwards, also after the death of the process.
+
+    Raises:
+        StoreError: it cannot be made.
+    """
     clear_scratch(home)
-    folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=home.incoming))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=home.incoming))
+    except OSError as error:
+        raise StoreError(
+            f"cannot write into {home.incoming}: {error.strerror}.", "Check the disk's free space."
+        ) from error
     try:
         yield folder
     finally:

@@ -8,9 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import av.error
 
 from device.cameras.base import Camera
-from runtime.contract.errors import CameraError
+from runtime.contract.errors import CameraError, StoreError
 
 _OPTIONS = {"crf": "14", "preset": "veryfast"}
 _LEAST_FRAMES = 2
@@ -32,7 +33,7 @@ def record(
         how many frames there are.
 
     Raises:
-        CameraError: it cannot be opened, broke off, or gave hardly a frame.
+        CameraError: it cannot be opened, broke off, or gave hardly a frame. StoreError: it does not fit.
     """
     camera.open()
     try:
@@ -61,6 +62,11 @@ def record(
                 count += 1
             if count:
                 container.mux(stream.encode())
+    except (OSError, av.error.FFmpegError) as error:  # a camera's own are CameraError
+        raise StoreError(
+            f"cannot write the recording into {path.parent}: {error.strerror}.",
+            "Check the disk's free space.",
+        ) from error
     finally:
         camera.close()
     if count < _LEAST_FRAMES:

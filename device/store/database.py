@@ -127,7 +127,7 @@ class Database:
         try:
             return self._connection.execute(statement, values).fetchall()
         except sqlite3.OperationalError as error:
-            raise StoreError(f"{self.path}: {error}.", "Try again, or run `pvchat-edge doctor`.") from error
+            raise StoreError(f"{self.path}: {error}.", _next_step(str(error))) from error
         except sqlite3.IntegrityError as error:
             raise StoreError(f"{self.path}: {error}.", "Nothing was changed.") from error
         except sqlite3.DatabaseError as error:
@@ -154,3 +154,9 @@ class Database:
             f"{self.path} is damaged: {what}.",
             "Move it away and enrol again, or restore a backup of the vault.",
         )
+
+
+def _next_step(problem: str) -> str:
+    if "full" in problem or "disk I/O" in problem:  # as SQLite says that a write was refused
+        return "Nothing was changed. Check the disk's free space, then try again."
+    return "Try again, or run `pvchat-edge doctor`."

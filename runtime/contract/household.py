@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from runtime.contract.errors import UsageError
 
 _ID = re.compile(r"^s[0-9a-f]{32}$")
 MAX_NAME_CHARS = 64
+_QUOTES = str.maketrans(
+    {"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "＇": "'", "“": '"', "”": '"', "„": '"'}
+)
+_NEVER = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of what is printed after them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +56,27 @@ class Household:
         return next((subject for subject in self.subjects if subject.answers_to(word)), None)
 
 
+def tidy(text: str) -> str:
+    """Text with one form of every character, quote and space; upper and lower case kept."""
+    return " ".join(unicodedata.normalize("NFKC", text.translate(_QUOTES)).split())
+
+
 def fold(word: str) -> str:
-    """A name as it is compared: case folded, single spaces."""
-    return " ".join(word.casefold().split())
+    """A name as it is compared: whatever its case, spaces, quotes and the form of accented letters."""
+    for _ in range(3):  # what case folding leaves may have another normal form, and that another case
+        word = tidy(word).casefold()
+    return word
 
 
 def check_name(name: str) -> str:
-    """The name itself, if a person can be called that.
+    """The name itself, if a person can be called that. Quotes, slashes and emoji are no obstacle.
 
     Raises:
-        UsageError: empty, too long, or with control characters.
+        UsageError: empty, too long, invisible, or with characters that break lines or turn the text around.
     """
-    if not name.strip() or len(name) > MAX_NAME_CHARS or any(ord(char) < 32 for char in name):
+    kinds = [unicodedata.category(char) for char in name]
+    visible = any(kind[0] not in "ZCM" for kind in kinds)
+    if not visible or len(name) > MAX_NAME_CHARS or _NEVER.intersection(kinds) or _TURNING.intersection(name):
         raise UsageError(
             f"a name has 1 to {MAX_NAME_CHARS} printable characters, got {name!r}.", "Choose another name."
         )

@@ -7,19 +7,15 @@ punctuation or any script.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
-from runtime.contract.household import Household
+from runtime.contract.household import Household, tidy
 from runtime.questions.vocabulary import ENDINGS, EXPANSIONS, GRAMMAR, PHRASES, ROOM_SYNONYMS
 
 MAX_UNCERTAIN = 6
-_QUOTES = str.maketrans(
-    {"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "＇": "'", "“": '"', "”": '"', "„": '"'}
-)
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*|'s(?![^\W_])|[,&]")
 _BEFORE_A_ROOM = frozenset({"in", "inside", "the", "into", "at", "my", "our", "from"})
 _OPENINGS = frozenset({"is", "are", "where is", "where are", "where's", "what is", "what are", "what's"})
@@ -48,11 +44,6 @@ class _Match:
     value: str
     uncertain: bool
     likely: bool
-
-
-def tidy(text: str) -> str:
-    """Text with one form of every character, quote and space; upper and lower case kept."""
-    return " ".join(unicodedata.normalize("NFKC", text.translate(_QUOTES)).split())
 
 
 def plain(text: str) -> str:

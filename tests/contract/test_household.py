@@ -39,7 +39,27 @@ def test_of_two_people_who_answer_to_a_word_the_first_enrolled_is_meant() -> Non
     assert Household("home", (first, second)).named("TOM") is first
 
 
-@pytest.mark.parametrize("name", ["", "   ", "a\nb", "a\x00b", "\t", "x" * (MAX_NAME_CHARS + 1)])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("José", "Jose\u0301"),
+        ("O'Brien", "O’Brien"),
+        ("Ａｎｎ", "ann"),
+        ("Straße", "STRASSE"),
+        ("A\u00a0B", "a b"),
+    ],
+)
+def test_two_ways_to_type_one_name_are_one_name(one: str, other: str) -> None:
+    assert Subject(ANN, one).answers_to(other) and Subject(ANN, other).answers_to(one)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", "   ", "a\nb", "a\x00b", "\t", "x" * (MAX_NAME_CHARS + 1), "a\x7fb", "a\x1b[2Jb", "a\x85b",
+        "a\u2028b", "\u200b", "\u0301", "\udce9", "a\u202eb",
+    ],
+)  # fmt: skip
 def test_a_name_that_is_blank_too_long_or_holds_control_characters_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="Choose another name"):
         check_name(name)

@@ -18,19 +18,20 @@ from runtime.people.views import PersonView
 from runtime.video import read_video
 from train.augment.dataset.__main__ import main
 from train.augment.dataset.ask import rows_of
+from train.augment.dataset.attributes import NoReader
 from train.augment.dataset.config import AugmentConfig, ClusterConfig
-from train.augment.dataset.eyes import likeness
 from train.augment.dataset.folder import Folder, Made
 from train.augment.dataset.make import cook, recipes
-from train.augment.dataset.negatives import open_gallery, similar_people
 from train.augment.dataset.people import Still, stills, told_apart
 from train.augment.dataset.public import read_public
+from train.augment.dataset.rows import problem, read_rows
+from train.augment.dataset.show import contact_sheet
 from train.augment.dataset.show import main as show
 from train.augment.questions import slots_in
 from train.augment.vary.mix import VARIATIONS
 from train.augment.vary.shot import Shot
 from train.world.dataset import reference_script
-from train.world.files import write_clip
+from train.world.files import write_clip, write_video
 from train.world.household import sample_household
 
 BASE = Path(runtime.__file__).parent / "base_bundle" / "checkpoint"
@@ -53,7 +54,9 @@ class Angles:
     """Eyes to which people are angles: the mean colour of the picture's left half."""
 
     source = "face"
+    encoder = "angles"
     same_above = 0.9
+    looks = NoReader()
 
     def views(self, frames: NDArray[np.uint8], fps: float) -> list[PersonView]:
         means = frames[:, :, : frames.shape[2] // 2].mean(axis=(1, 2, 3))
@@ -121,34 +124,20 @@ def test_recipe_gives_the_same_frames_again_and_a_still_holds_its_frame() -> Non
     assert all(np.array_equal(frame, frames[5]) for frame in held.frames)
 
 
-def test_hard_negatives_are_the_most_alike_but_not_the_person(tmp_path: Path) -> None:
-    for name, grey in (("same", 64), ("near", 110), ("far", 190)):
-        cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((60, 80, 3), grey, dtype=np.uint8))
-    (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    cv2.imwrite(str(tmp_path / "nobody.png"), np.zeros((60, 80, 3), dtype=np.uint8))
-    gallery = open_gallery(tmp_path, EYES, lambda done, total: None)  # type: ignore[arg-type]
-    person = [view(0, 1.0)]
-    found = similar_people(gallery, person, EYES, 2, 3, 4.0)  # type: ignore[arg-type]
-    assert [one.origin for one in found] == ["near.png", "far.png"]
-    assert found[0].likeness > found[1].likeness
-    assert likeness(EYES, person, [gallery.views[0]]) < 1  # type: ignore[arg-type]
-    with pytest.raises(ContentError, match="shows a face"):
-        open_gallery(tmp_path / "none", EYES, lambda done, total: None)  # type: ignore[arg-type]
-
-
 def made(role: Any, number: int, kept: bool = True) -> Made:
     return Made(f"clips/{number:016x}.mp4", "0" * 64, "clip", "a", role, 0.9, kept)
 
 
 def test_who_is_not_there_is_refused_in_every_kind_and_kinds_are_in_balance() -> None:
     clips = [made("positive", 1), made("similar", 2), made("random", 3), made("positive", 4, kept=False)]
-    rows = rows_of(clips, AugmentConfig(questions_each=3), "Anna")
+    rows = rows_of(clips, AugmentConfig(questions_each=3), "Anna", {})
     kinds = [row["kind"] for row in rows]
     assert {kind: kinds.count(kind) for kind in set(kinds)} == dict.fromkeys(
-        ("existence", "action", "appearance", "location"), 9
+        ("existence", "action", "appearance", "location"), 12
     )
     assert all(slots_in(row["answer"]) == row["target"] for row in rows)
     for row in rows:
+        assert problem(row) == ""
         assert row["clip"] != clips[3].file and "Anna" not in row["question"] + row["answer"]
         if row["kind"] == "existence":
             assert row["target"]["verdict"] == ("yes" if row["present"][0] else "no")
@@ -230,18 +219,23 @@ def test_program_makes_a_dataset_of_a_rendered_person_and_says_what_it_dropped(
         "--config",
         str(config),
     ]
+    command += ["--age-group", "elderly"]
     assert main([*command, "--subject", "Anna"]) == 0
     line = json.loads(capsys.readouterr().out)
     assert line["clips_positive"] + line["clips_dropped"] == 1 + 2 + 3
     assert line["clips_positive"] >= 4, "most variations keep who it is"
     assert (line["clips_look_alike"], line["clips_random"]) == (2, 1)
-    assert line["questions"] == 4 * sum(
-        line[f"clips_{role}"] for role in ("positive", "look_alike", "random")
-    )
+    assert line["questions"] == 4 * 2 * max(line["clips_positive"], 3)
+    rows = list(read_rows(tmp_path / "d" / "qa.jsonl"))
+    assert sum(row["present"][0] for row in rows) == len(rows) / 2, "yes as often as no"
     index = json.loads((tmp_path / "d" / "index.json").read_text(encoding="utf-8"))
     source = next(one for one in index["clips"] if one["recipe"] == "clip")
     assert source["likeness"] > 0.8
     assert all(one["likeness"] < source["likeness"] for one in index["clips"] if one["role"] != "positive")
+    worn = json.loads(clip.with_suffix(".json").read_text(encoding="utf-8"))["people"][0]["clothes"]
+    looks = index["attributes"][clip.name]
+    assert looks["age_group"] == "elderly" and looks["gender"] == "unknown"
+    assert looks["top_color"] in (worn["top_colour"], "unknown") and looks["hair_style"] != "unknown"
     for one in index["clips"]:
         assert len(read_video(tmp_path / "d" / one["file"], fps=4.0).clip.frames) >= 3
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "d" / "clips").iterdir()}
@@ -257,14 +251,41 @@ def test_program_makes_a_dataset_of_a_rendered_person_and_says_what_it_dropped(
     assert "clip(s) of the person" in (tmp_path / "d" / "DATASHEET.md").read_text(encoding="utf-8")
 
 
+def test_contact_sheet_has_a_section_for_each_part_and_stretches_nothing(tmp_path: Path) -> None:
+    def clip(number: int, **about: Any) -> dict[str, Any]:
+        file = f"{number}.mp4"
+        write_video(tmp_path / file, np.full((4, 96, 48, 3), 60, dtype=np.uint8), 4.0)
+        about = {
+            "role": "positive",
+            "kept": True,
+            "likeness": 0.9,
+            "recipe": "clip",
+            "origin": "Ömer.mp4",
+        } | about
+        return {"file": file, **about}
+
+    clips = [
+        clip(1),
+        clip(2, kept=False, likeness=-1.0),
+        clip(3, role="similar"),
+        *(clip(n) for n in range(4, 8)),
+    ]
+    sheet = contact_sheet(tmp_path, clips, "Ann: 7 clips")
+    rows = 2 + 1 + 1  # five of the person, one of somebody else, one dropped
+    assert sheet.shape == (34 + 3 * 30 + rows * 128, 4 * (3 * 128 + 8), 3)
+    tile = sheet[34 + 30 : 34 + 30 + 96, :128].astype(int)
+    upright = np.abs(tile - 60).max(axis=(0, 2)) < 16
+    assert upright.sum() == 48 and upright[40:88].all(), "96 x 48 pixels in the middle of 128"
+    red = np.abs(sheet.astype(int) - (200, 40, 40)).max(axis=-1) < 8
+    assert red[-158:].any() and not red[:-158].any(), "only what was dropped is red, and it comes last"
+
+
 def test_folder_without_an_index_cannot_be_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert show([str(tmp_path)]) == 5
     assert "is no dataset" in capsys.readouterr().err
 
 
 def test_clip_of_nobody_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from train.world.files import write_video
-
     write_video(tmp_path / "wall.mp4", np.full((8, 96, 128, 3), 90, dtype=np.uint8), 4.0)
     code = main(["--clip", str(tmp_path / "wall.mp4"), "--out", str(tmp_path / "d"), "--base", str(BASE)])
     assert code == 5

@@ -23,28 +23,34 @@ from runtime.contract.settings import load_settings
 from runtime.people.views import PersonView
 from runtime.video import read_video
 from train.augment.dataset.ask import rows_of
+from train.augment.dataset.attributes import AGE_GROUPS, GENDERS, Attributes, told
 from train.augment.dataset.config import AugmentConfig
-from train.augment.dataset.eyes import Eyes, FaceEyes, HeadEyes, likeness
+from train.augment.dataset.eyes import Eyes, FaceEyes, HeadEyes, likeness, most_alike
 from train.augment.dataset.folder import Folder, Made
+from train.augment.dataset.gallery import open_gallery
+from train.augment.dataset.generated import counts_of, generated
 from train.augment.dataset.make import Recipe, cook, recipes, shot_of
-from train.augment.dataset.negatives import Other, open_gallery, rendered_people, similar_people
+from train.augment.dataset.negatives import Other, read_members, rendered_people, similar_people
 from train.augment.dataset.people import Still, stills, told_apart
+from train.augment.dataset.rewrite import finished
 from train.augment.dataset.sheet import datasheet
+from train.augment.generate.build import build
 from train.augment.vary.mix import vary
 from train.augment.vary.shot import Shot
-from train.checkpoint import load_base
+from train.checkpoint import fingerprint, load_base
 from train.progress import bar
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """One clip with the person in it; `digest` is of its bytes."""
+    """One clip with the person in it, and how that one looks; `digest` is of its bytes."""
 
     name: str
     digest: str
     shot: Shot
     person: list[PersonView]
     best: Still
+    looks: Attributes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,30 +72,49 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--subject", default="person", help="the person's name in the lines")
     parser.add_argument("--which", type=int, help="person N of the first clip, seen most first")
     parser.add_argument("--faces", type=Path, help="a folder of other people, for hard negatives")
+    parser.add_argument(
+        "--member", type=Path, action="append", default=[], metavar="FILE",
+        help="adapter, clip or picture of another member, who is in no negative; again for more",
+    )  # fmt: skip
     parser.add_argument("--base", type=Path, help="base checkpoint: look for rendered heads, not faces")
+    parser.add_argument("--age-group", choices=AGE_GROUPS, help="as the household says it")
+    parser.add_argument("--gender", choices=GENDERS, help="as the person presents, said by the household")
     parser.add_argument("--config", type=Path, help="as configs/train/augment.toml")
     return parser.parse_args(argv)
 
 
 def _make(args: argparse.Namespace) -> dict[str, Any]:
     config = load_settings(args.config, AugmentConfig) if args.config else AugmentConfig()
-    eyes: Eyes = FaceEyes() if args.base is None else HeadEyes(load_base(args.base)[0])
+    eyes: Eyes = (
+        FaceEyes() if args.base is None else HeadEyes(load_base(args.base)[0], fingerprint(args.base))
+    )
     sources = _sources(args, config, eyes)
     person = [view for source in sources for view in source.person]
     floor = eyes.same_above if config.same_above is None else config.same_above
     folder = Folder(args.out)
+    generators = build(config.generators)
     made = _positives(folder, sources, person, eyes, config, floor)
+    for source in sources:
+        best = source.shot.frames[source.best.view.frame]
+        made += generated(
+            folder, generators, source.name, source.digest, best, source.looks, person, eyes, config, floor,
+            bar("generated"),
+        )  # fmt: skip
     made += _negatives(folder, args, person, eyes, config)
-    rows = rows_of(made, config, args.subject)
-    counts = _counts(made, rows)
+    looks = {source.name: source.looks for source in sources}
+    rows, lost = finished(rows_of(made, config, args.subject, looks), config)
+    counts = {**_counts(made, rows), **({"rewritings_dropped": lost} if config.rewriter else {})}
     about = {
         "subject": args.subject,
         "source": eyes.source,
         "seed": config.seed,
-        "config": asdict(config),
+        "config": {name: value for name, value in asdict(config).items() if name != "generators"},
+        "generators": counts_of([generator for _, generator in generators], made),
         "same_above": floor,
         "clips_of": {source.name: source.digest for source in sources},
         "best": {source.name: _scores(source.best) for source in sources},
+        "attributes": {name: asdict(one) for name, one in looks.items()},
+        "attributes_by": eyes.looks.source,
         "counts": counts,
     }
     folder.finish(about, rows, datasheet(about))
@@ -104,7 +129,8 @@ def _sources(args: argparse.Namespace, config: AugmentConfig, eyes: Eyes) -> lis
         person = _chosen(people, path, args.which, found, eyes)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         shot = shot_of(frames, person, config.fps)
-        found.append(_Source(path.name, digest, shot, person, stills(person, frames)[0]))
+        looks = told(eyes.looks.read(person, frames), {"age_group": args.age_group, "gender": args.gender})
+        found.append(_Source(path.name, digest, shot, person, stills(person, frames)[0], looks))
     return found
 
 
@@ -142,7 +168,7 @@ def _positives(
 
             def make(recipe: Recipe = recipe, source: _Source = source) -> tuple[Shot, float]:
                 shot = cook(recipe, source.shot, source.best, config)
-                return shot, likeness(eyes, person, _seen(eyes, shot, person))
+                return shot, likeness(eyes, person, most_alike(eyes, shot.frames, shot.fps, person))
 
             settings = (str(config.seed), str(config.clip_frames), f"{config.fps:g}")
             key = ("positive", source.digest, recipe.name, *settings)
@@ -156,23 +182,18 @@ def _positives(
     return made
 
 
-def _seen(eyes: Eyes, shot: Shot, person: Sequence[PersonView]) -> list[PersonView]:
-    """The one of a made clip who is most like the person."""
-    by_track: dict[int, list[PersonView]] = {}
-    for view in eyes.views(shot.frames, shot.fps):
-        by_track.setdefault(view.track, []).append(view)
-    return max(by_track.values(), key=lambda views: likeness(eyes, person, views), default=[])
-
-
 def _negatives(
     folder: Folder, args: argparse.Namespace, person: Sequence[PersonView], eyes: Eyes, config: AugmentConfig
 ) -> list[Made]:
     others: list[Other] = []
+    members = read_members(args.member, eyes, config.fps)
     if args.faces is not None and config.similar:
         gallery = open_gallery(args.faces, eyes, bar("faces"))
-        others += similar_people(gallery, person, eyes, config.similar, config.clip_frames, config.fps)
+        others += similar_people(
+            gallery, person, eyes, members, config.similar, config.clip_frames, config.fps
+        )
     others += rendered_people(
-        person, eyes, look_alikes=config.look_alikes, random=config.random, seed=config.seed,
+        person, eyes, members, look_alikes=config.look_alikes, random=config.random, seed=config.seed,
         frames_each=config.clip_frames, fps=config.fps,
     )  # fmt: skip
     made, progress = [], bar("negatives")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from train.augment.generate.config import GeneratorConfig
 from train.augment.vary.motion import DRIVERS
 
 
@@ -41,6 +42,9 @@ class AugmentConfig:
         similar: hard negatives taken from the folder of faces. look_alikes: rendered ones. random: others.
         questions_each: of each kind, about each clip.
         canonical_share: of questions in the wording that the runtime uses.
+        rewriter: a program that puts answers into other words, and its arguments; empty: none.
+        rewrite_timeout_s: for all answers of a dataset.
+        generators: networks of others that make clips of the best still; none unless somebody installed one.
     """
 
     seed: int = 1
@@ -56,6 +60,9 @@ class AugmentConfig:
     random: int = 10
     questions_each: int = 2
     canonical_share: float = 0.5
+    rewriter: tuple[str, ...] = ()
+    rewrite_timeout_s: float = 3600.0
+    generators: tuple[GeneratorConfig, ...] = ()
 
     def __post_init__(self) -> None:
         if min(self.clip_frames, self.mix, self.questions_each) < 1 or self.fps <= 0:

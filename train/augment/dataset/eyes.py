@@ -17,6 +17,7 @@ from runtime.people.cluster import mean_template
 from runtime.people.faces import face_distance, shared_faces
 from runtime.people.stream import face_views
 from runtime.people.views import PersonView
+from train.augment.dataset.attributes import AttributeReader, NoReader, TraitReader
 from train.model.pvchat import PVChat
 from train.windows import look
 
@@ -29,12 +30,15 @@ class Eyes(Protocol):
     """Finds and compares people.
 
     Attributes:
-        source: what the embeddings are of.
+        source, encoder: what the embeddings are of, and what made them.
+        looks: what reads attributes off such people.
         same_above: likeness from which two sightings are taken for one person.
     """
 
     source: PersonSource
+    encoder: str
     same_above: float
+    looks: AttributeReader
 
     def views(self, frames: Frames, fps: float) -> list[PersonView]:
         """Everybody in frames uint8 (T, H, W, 3); `track` is one number a person as far as tracking tells."""
@@ -49,7 +53,11 @@ class FaceEyes:
     """dlib's faces, for ordinary footage."""
 
     source: PersonSource = "face"
+    encoder = "dlib"
     same_above = 1 - 0.47
+
+    def __init__(self) -> None:
+        self.looks: AttributeReader = NoReader()
 
     def views(self, frames: Frames, fps: float) -> list[PersonView]:
         """See `Eyes.views`."""
@@ -69,8 +77,11 @@ class HeadEyes:
     source: PersonSource = "head"
     same_above = 0.5
 
-    def __init__(self, model: PVChat) -> None:
+    def __init__(self, model: PVChat, encoder: str = "") -> None:
+        """Take over a base; `encoder` is its fingerprint."""
         self._model = model
+        self.encoder = encoder
+        self.looks: AttributeReader = TraitReader(model)
 
     def views(self, frames: Frames, fps: float) -> list[PersonView]:
         """See `Eyes.views`."""
@@ -79,6 +90,19 @@ class HeadEyes:
     def distance(self, one: Floats, other: Floats) -> Floats:
         """One minus the cosine."""
         return np.asarray(1.0 - one @ other.T, dtype=np.float32)
+
+
+def most_alike(eyes: Eyes, frames: Frames, fps: float, person: Sequence[PersonView]) -> list[PersonView]:
+    """The one in frames who is most like a person; nobody where nobody is seen."""
+    return max(tracks_of(eyes, frames, fps), key=lambda views: likeness(eyes, person, views), default=[])
+
+
+def tracks_of(eyes: Eyes, frames: Frames, fps: float) -> list[list[PersonView]]:
+    """Views of everybody in frames, by track."""
+    by_track: dict[int, list[PersonView]] = {}
+    for view in eyes.views(frames, fps):
+        by_track.setdefault(view.track, []).append(view)
+    return [views for _, views in sorted(by_track.items())]
 
 
 def likeness(eyes: Eyes, one: Sequence[PersonView], other: Sequence[PersonView]) -> float:

@@ -5,33 +5,28 @@ Never members of the household: forgetting one must not leave traces in another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.neighbors import NearestNeighbors
 
-from runtime.contract.errors import ContentError, PvchatError
+from runtime.adapters import adapter_from_bytes
+from runtime.contract.errors import ContentError, UsageError
 from runtime.people.cluster import mean_template
 from runtime.people.views import PersonView
 from runtime.video import read_video
 from train.augment.dataset.eyes import Eyes, likeness
-from train.augment.dataset.people import stills
+from train.augment.dataset.gallery import Gallery
 from train.augment.vary.shot import Shot
 from train.world.household import identity_at
 from train.world.sample import sample_script
 from train.world.scene import render_frames
 from train.world.traits import Identity, look_alike
 
-Frames = NDArray[np.uint8]
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-_VIDEOS = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".mpg")
-_LONGEST_S = 4.0
-_MOST_PIXELS = 1280
+Floats = NDArray[np.float32]
 _POOL = 60
 
 
@@ -51,102 +46,100 @@ class Other:
 
 
 @dataclass(frozen=True, slots=True)
-class Gallery:
-    """An index over the faces of a folder.
+class Members:
+    """Views of people who are not to be shown: the other members of the household.
 
     Attributes:
-        files: one a row. views: the best view of each. index: over the rows.
+        views: float32 (N, E), unit.
     """
 
-    files: list[Path]
-    views: list[PersonView]
-    index: NearestNeighbors
+    views: Floats
 
-    def nearest(self, person: Sequence[PersonView], count: int) -> list[int]:
-        """Rows of the faces most like a person, the most alike first."""
-        _, rows = self.index.kneighbors(mean_template(person)[None], n_neighbors=min(count, len(self.files)))
-        return [int(row) for row in rows[0]]
+    def among(self, views: Sequence[PersonView], eyes: Eyes) -> bool:
+        """Whether somebody in these views may be a member."""
+        embeddings = np.array([view.embedding for view in views], dtype=np.float32)
+        return bool(len(embeddings) and self.beside(embeddings, eyes).any())
+
+    def beside(self, embeddings: Floats, eyes: Eyes) -> NDArray[np.bool_]:
+        """bool (M,): which embeddings (M, E) may be a member's."""
+        if not len(self.views):
+            return np.zeros(len(embeddings), dtype=bool)
+        nearest = eyes.distance(self.views, embeddings).min(axis=0)
+        return np.asarray(1.0 - nearest >= eyes.same_above)
 
 
-def open_gallery(folder: Path, eyes: Eyes, progress: Callable[[int, int], None]) -> Gallery:
-    """Look at every picture and video of a folder, sub-folders too; files without a face are left out.
+def read_members(paths: Sequence[Path], eyes: Eyes, fps: float) -> Members:
+    """Members from their adapters (`.safetensors`), or from clips and pictures: everybody in those is one.
 
     Raises:
-        ContentError: no file shows a face.
+        ContentError: a file shows nobody, or an adapter holds no such views. AdapterError: it is damaged.
+        UsageError: nothing lies at a path.
     """
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (*_PICTURES, *_VIDEOS))
-    files, views = [], []
-    for number, path in enumerate(paths, start=1):
-        try:
-            frames = read_frames(path)
-        except PvchatError:
-            continue
-        found = stills(eyes.views(frames, 2.0), frames)
-        if found:
-            files.append(path)
-            views.append(found[0].view)
-        progress(number, len(paths))
-    if not files:
-        raise ContentError(f"no file in {folder} shows a face.", "Name a folder of pictures of people.")
-    index = NearestNeighbors(metric="euclidean").fit(np.stack([view.embedding for view in views]))
-    return Gallery(files, views, index)
-
-
-def read_frames(path: Path) -> Frames:
-    """A picture as one frame, or the first seconds of a video, uint8 (T, H, W, 3).
-
-    Raises:
-        ContentError: it cannot be read.
-    """
-    if path.suffix.lower() in _VIDEOS:
-        return read_video(path, fps=2.0, max_s=_LONGEST_S).clip.frames
-    raw = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if raw is None:
-        raise ContentError(f"{path} cannot be read as a picture.", "Leave it out.")
-    scale = min(1.0, _MOST_PIXELS / max(raw.shape[:2]))
-    if scale < 1:
-        raw = cv2.resize(raw, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(raw[None, ..., ::-1])
+    found: list[Floats] = []
+    for path in paths:
+        if path.suffix == ".safetensors":
+            if not path.is_file():
+                raise UsageError(f"{path} does not exist.", "Check the path.")
+            views = adapter_from_bytes(path.read_bytes()).views(eyes.source)
+        else:
+            seen = eyes.views(read_video(path, fps=fps).clip.frames, fps)
+            views = np.array([view.embedding for view in seen], dtype=np.float32)
+        if not len(views):
+            raise ContentError(
+                f"{path.name} holds no {eyes.source} of a member.", "Name a clip or an adapter that does."
+            )
+        found.append(views)
+    return Members(np.concatenate(found) if found else np.empty((0, 0), dtype=np.float32))
 
 
 def similar_people(
-    gallery: Gallery, person: Sequence[PersonView], eyes: Eyes, count: int, frames_each: int, fps: float
-) -> list[Other]:
-    """The people of a gallery most like a person, but not the person.
+    gallery: Gallery, person: Sequence[PersonView], eyes: Eyes, members: Members, count: int,
+    frames_each: int, fps: float,
+) -> list[Other]:  # fmt: skip
+    """The people of a gallery most like a person, each once; no picture that shows the person or a member.
 
     Raises:
         ContentError: a file of the gallery is gone.
     """
+    template = mean_template(person)
+    alike = 1.0 - eyes.distance(template[None], gallery.embeddings)[0]
+    barred = set(gallery.of[(alike >= eyes.same_above) | members.beside(gallery.embeddings, eyes)].tolist())
     found: list[Other] = []
-    for row in gallery.nearest(person, len(gallery.files)):
+    for face in gallery.nearest(template):
         if len(found) == count:
             break
-        alike = likeness(eyes, person, [gallery.views[row]])
-        if alike >= eyes.same_above:
+        file = int(gallery.of[face])
+        if file in barred:
             continue
-        view = gallery.views[row]
-        frame = read_frames(gallery.files[row])[view.frame]
+        this_one = Members(gallery.embeddings[face][None]).beside(gallery.embeddings, eyes)
+        barred.update(gallery.of[this_one].tolist())
+        frame, head = gallery.picture(face)
         held = np.repeat(frame[None], frames_each, axis=0)
-        heads = np.tile(np.array(view.head, dtype=np.float32), (frames_each, 1))
-        found.append(Other("similar", gallery.files[row].name, alike, Shot(held, heads, fps)))
+        shot = Shot(held, np.tile(head, (frames_each, 1)), fps)
+        found.append(Other("similar", Path(gallery.names[file]).name, float(alike[face]), shot))
     return found
 
 
 def rendered_people(
-    person: Sequence[PersonView], eyes: Eyes, *, look_alikes: int, random: int, seed: int,
+    person: Sequence[PersonView], eyes: Eyes, members: Members, *, look_alikes: int, random: int, seed: int,
     frames_each: int, fps: float,
 ) -> list[Other]:  # fmt: skip
-    """Drawn people: variants of those who look most like the person, and others."""
+    """Drawn people: variants of those who look most like the person, and others; nobody like a member."""
     rng = np.random.default_rng((seed, 3))
     pool = [identity_at("train", 600_000 + seed * _POOL + index) for index in range(_POOL)]
     drawn = [_held(identity, rng, frames_each, fps) for identity in pool]
-    alike = [likeness(eyes, person, eyes.views(shot.frames[:1], fps)) for shot in drawn]
-    ranked = sorted(range(_POOL), key=lambda index: -alike[index])
+    seen = [eyes.views(shot.frames[:1], fps) for shot in drawn]
+    alike = [likeness(eyes, person, views) for views in seen]
+    others = [index for index in range(_POOL) if not members.among(seen[index], eyes)]
+    ranked = sorted(others, key=lambda index: -alike[index])
     found = []
-    for number in range(look_alikes):
+    for number in range(look_alikes if ranked else 0):
         identity = look_alike(pool[ranked[number % len(ranked)]], 1 + number % 5, rng)
         shot = _held(identity, rng, frames_each, fps)
-        near = likeness(eyes, person, eyes.views(shot.frames[:1], fps))
+        views = eyes.views(shot.frames[:1], fps)
+        if members.among(views, eyes):
+            continue
+        near = likeness(eyes, person, views)
         found.append(Other("look_alike", f"rendered {number}", near, shot))
     for index in ranked[::-1][:random]:
         found.append(Other("random", f"rendered pool {index}", alike[index], drawn[index]))

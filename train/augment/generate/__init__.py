@@ -1,0 +1,1 @@
+"""Clips that networks of others make of one still; none is shipped, none is downloaded."""
