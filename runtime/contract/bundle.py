@@ -196,11 +196,16 @@ def calibration_to_json(calibration: Calibration) -> dict[str, Any]:
     }
 
 
+def _source(data: Mapping[str, Any]) -> SourceCalibration:
+    """What a newer writer adds is not understood, and no reason to stop."""
+    return SourceCalibration(**{key: data[key] for key in SourceCalibration.__slots__ if key in data})
+
+
 def calibration_from_json(data: Mapping[str, Any]) -> Calibration:
     """What `calibration_to_json` wrote."""
     limit = data["domain_limit"]
     return Calibration(
-        sources={name: SourceCalibration(**source) for name, source in data["sources"].items()},
+        sources={name: _source(source) for name, source in data["sources"].items()},
         prior=float(data["prior"]),
         accept=float(data["accept"]),
         reject=float(data["reject"]),

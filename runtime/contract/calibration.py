@@ -24,6 +24,8 @@ class SourceCalibration:
         provenance: what it was fitted on, in words and counts.
         nobody: evidence where nobody is found in view: ln of the share of those who are there, and could be
             told, whom detection overlooks; 1 in 20 where it was not measured.
+        blind_below: quality (0..1) below which a view tells nothing, not even who somebody is not; None: the
+            calibration's `min_quality`.
     """
 
     scale: float
@@ -31,6 +33,7 @@ class SourceCalibration:
     quality_scale: float = 0.0
     provenance: str = ""
     nobody: float = -3.0
+    blind_below: float | None = None
 
     def llr(self, score: float, quality: float) -> float:
         """Log-likelihood ratio of `present` against `absent` for a raw score and a quality in 0..1."""
@@ -46,7 +49,7 @@ class Calibration:
         sources: by evidence name: `bridge` (presence head), `face` (real footage).
         prior: probability of presence before looking.
         accept, reject: `yes` at or above accept, `no` at or below reject, `unsure` between.
-        min_quality: a person whose best view is below this quality (0..1) cannot be told.
+        min_quality: nobody is recognised by a view below this quality (0..1).
         correlation: of the errors of two windows of one clip, 0..1; see `pool`.
         domain_limit: largest distance of pooled scene tokens that still counts as the trained domain.
         domain_sure: distance up to which a scene is of that domain without a second look: three quarters of

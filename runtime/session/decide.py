@@ -78,6 +78,7 @@ def decide(
     calibration: Calibration,
     doubts: Sequence[str],
     min_views: int = 1,
+    blind_below: float | None = None,
     pictured: frozenset[int] = frozenset(),
 ) -> Findings:
     """Verdicts for all installed subjects.
@@ -89,13 +90,16 @@ def decide(
         compared: persons that were compared with the subjects at all.
         doubts: what is already known to hide people (a cut clip, no person detector); whole sentences.
         min_views: a person seen less often cannot be told apart.
+        blind_below: a person whose best view is below this quality cannot be told from anybody; None:
+            `min_quality`, below which nobody is recognised.
         pictured: persons who may only be on a screen: for that neither anybody of the home nor a stranger is
             there. Who is not on the screen can still be told.
     """
     best = _pooled(claims, calibration)
     shares = _shares(best, calibration)
     owners = _owners(views, shares, best, calibration, pictured)
-    people = _people(views, best, shares, owners, compared, min_views, calibration, pictured)
+    least = calibration.min_quality if blind_below is None else blind_below
+    people = _people(views, best, shares, owners, compared, min_views, least, pictured)
     hidden = [person for person in people if not person.tellable and person.subject_id is None]
     doubts = list(doubts)
     if hidden:
@@ -106,6 +110,16 @@ def decide(
     }
     unknown = _count_unknown(people, views, shares, calibration)
     return Findings(judgements, people, unknown, tuple(doubts))
+
+
+def chance_finds(views: Sequence[PersonView], looks: int, blind_below: float | None) -> frozenset[int]:
+    """Persons found in one look of several, in a view that tells nothing: a shadow more often than a head."""
+    if blind_below is None or looks < 2:
+        return frozenset()
+    seen: dict[int, list[float]] = {}
+    for view in views:
+        seen.setdefault(view.track, []).append(view.quality)
+    return frozenset(number for number, mine in seen.items() if len(mine) == 1 and mine[0] < blind_below)
 
 
 def combine(judgements: Sequence[Judgement]) -> Verdict:
@@ -201,14 +215,14 @@ def _people(
     owners: Mapping[int, str],
     compared: frozenset[int],
     min_views: int,
-    calibration: Calibration,
+    least_quality: float,
     pictured: frozenset[int],
 ) -> tuple[Person, ...]:
     people = []
     for number in sorted({view.track for view in views}):
         mine = [view for view in views if view.track == number]
         clearest = max(mine, key=lambda view: view.quality)
-        good = len(mine) >= min_views and clearest.quality >= calibration.min_quality
+        good = len(mine) >= min_views and clearest.quality >= least_quality
         owner = owners.get(number)
         claim = best.get((owner, number)) if owner is not None else None
         known = sum(share for (_, person), share in shares.items() if person == number)

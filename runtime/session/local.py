@@ -18,12 +18,12 @@ from runtime.contract.dialogue import Answer, Intent
 from runtime.contract.errors import AdapterError, DeadlineError, UsageError
 from runtime.contract.serving import AdapterRef, Deadline, EnrolReport, EnrolRequest, Source
 from runtime.session.answering import Looked, answer_intent
-from runtime.session.decide import Findings, decide
+from runtime.session.decide import Findings, chance_finds, decide
 from runtime.session.denials import rival_of
 from runtime.session.enrolment import enrol_from
 from runtime.session.footage import Footage, open_footage
 from runtime.session.judge import NOBODY, Claim, Installed, claims_of
-from runtime.session.models import Models, load_models
+from runtime.session.models import BRIDGE, FACE, Models, load_models
 from runtime.session.observe import LIVE_LOOKS, MAX_LOOK_GAP_S, Observation, Observer, clip_looks
 from runtime.session.selftest import selftest_problems
 from runtime.sightings import read_sighting
@@ -31,7 +31,7 @@ from runtime.sightings import read_sighting
 _FACES_PER_PERSON = 4
 _MIN_FACE_VIEWS = 2
 """One face in several looks may be a chance find, badly aligned: it tells nobody apart."""
-_MIN_HIDDEN, _HIDDEN_SHARE = 2, 0.25
+_MIN_HIDDEN, _HIDDEN_SHARE = 2, 0.4
 """A body without a head counts when it is seen in this many looks, and in this share of them."""
 
 
@@ -152,18 +152,21 @@ class LocalSession:
         claims: Sequence[Claim],
         installed: Sequence[Installed],
     ) -> Findings:
-        source, still = observation.source, observation.still
-        views = [view for view in observation.views if view.track not in still]
+        source = observation.source
+        blind_below = self._models.calibration(FACE if source == "face" else BRIDGE).blind_below
+        nobody = observation.still | chance_finds(observation.views, observation.looks, blind_below)
+        views = [view for view in observation.views if view.track not in nobody]
         compared = frozenset(view.track for view in views)
         if source == "head":
             compared = frozenset(person for window in observation.windows for person in window.people)
         return decide(
             views,
-            [claim for claim in claims if claim.person not in still],
+            [claim for claim in claims if claim.person not in nobody],
             able={one.adapter.subject_id: len(one.adapter.views(source)) > 0 for one in installed},
             compared=compared - {NOBODY},
             calibration=self._models.manifest.calibration,
             pictured=observation.pictured,
+            blind_below=blind_below,
             min_views=_MIN_FACE_VIEWS if source == "face" and observation.looks > 1 else 1,
             doubts=[
                 *footage.doubts,

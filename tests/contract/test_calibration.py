@@ -124,3 +124,13 @@ def test_a_calibration_of_an_older_bundle_describes_nothing() -> None:
     older = calibration_to_json(Calibration(descriptions={"action": 0.83}))
     del older["descriptions"]
     assert calibration_from_json(older).descriptions == {}
+
+
+def test_what_a_newer_calibration_says_beyond_is_passed_over_and_what_an_older_lacks_is_none() -> None:
+    written = calibration_to_json(
+        Calibration(sources={"bridge": SourceCalibration(1.0, 0.0, blind_below=0.07)})
+    )
+    written["sources"]["bridge"]["of_next_year"] = 1
+    assert calibration_from_json(written).sources["bridge"].blind_below == 0.07
+    del written["sources"]["bridge"]["blind_below"]
+    assert calibration_from_json(written).sources["bridge"].blind_below is None

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from runtime.contract.calibration import Calibration
 from runtime.people.views import PersonView
-from runtime.session.decide import Findings, combine, decide
+from runtime.session.decide import Findings, chance_finds, combine, decide
 from runtime.session.judge import NOBODY, Claim
 
 A, B, C = "sA", "sB", "sC"
@@ -28,6 +28,7 @@ def find(
     able: dict[str, bool] | None = None,
     compared: frozenset[int] | None = None,
     min_views: int = 1,
+    blind_below: float | None = None,
     pictured: frozenset[int] = frozenset(),
 ) -> Findings:
     best = {one.track: one for one in sorted(views, key=lambda one: one.quality)}
@@ -39,6 +40,7 @@ def find(
         calibration=RULES,
         doubts=doubts,
         min_views=min_views,
+        blind_below=blind_below,
         pictured=pictured,
     )
 
@@ -85,6 +87,22 @@ def test_somebody_who_cannot_be_told_may_be_anybody() -> None:
         assert verdict(hidden, A) == "unsure"
         assert hidden.unknown_people == 1
     assert verdict(find([view(0, 0), view(0, 1)], [(A, 0, -8.0)], min_views=2), A) == "no"
+
+
+def test_who_cannot_be_named_can_still_be_told_apart_down_to_views_that_tell_nothing() -> None:
+    dim = find([view(0, quality=0.1)], [(A, 0, -8.0), (B, 0, 8.0)], blind_below=0.07)
+    assert (verdict(dim, A), verdict(dim, B)) == ("no", "unsure")
+    assert dim.judgements[B].reason == "The view is too poor to tell who it is."
+    assert [person.subject_id for person in dim.people] == [None]
+    covered = find([view(0, quality=0.05)], [(A, 0, -8.0)], blind_below=0.07)
+    assert verdict(covered, A) == "unsure"
+
+
+def test_a_single_blind_view_among_several_looks_is_a_chance_find() -> None:
+    views = [view(0, 0), view(0, 1), view(1, 1, 0.01), view(2, 0, 0.01), view(2, 1, 0.02), view(3, 1, 0.5)]
+    assert chance_finds(views, 8, 0.07) == {1}
+    assert chance_finds(views, 1, 0.07) == frozenset(), "one look alone cannot be confirmed by another"
+    assert chance_finds(views, 8, None) == frozenset()
 
 
 def test_evidence_without_a_person_is_never_a_yes() -> None:

@@ -18,6 +18,8 @@ from train.base.held_out import Trial
 from train.rates import best_accuracy, cllr
 
 ACCEPT, REJECT, PRIOR = 0.9, 0.1, 0.5
+MIN_QUALITY, BLIND_BELOW = 0.2, 0.07
+"""Qualities below which nobody is recognised, and below which a view tells nothing at all (ADR 0035)."""
 _CASE_SHARES = {"present": 0.5, "lookalike": 0.05, "stranger": 0.45}
 """The stated prior: somebody is there as likely as not; one in ten who is not is a look-alike (ADR 0020)."""
 _CORRELATIONS = np.linspace(0.0, 1.0, 101)
@@ -32,7 +34,7 @@ def calibrate(trials: Sequence[Trial]) -> tuple[Calibration, dict[str, float]]:
     )
     limit = float(np.quantile([t.distance for t in trials], 0.999)) * 2.0
     calibration = Calibration(
-        sources={"bridge": source}, prior=PRIOR, accept=ACCEPT, reject=REJECT, min_quality=0.2,
+        sources={"bridge": source}, prior=PRIOR, accept=ACCEPT, reject=REJECT, min_quality=MIN_QUALITY,
         correlation=fit_correlation(fitting, source), domain_limit=round(limit, 3),
     )  # fmt: skip
     return calibration, measure(held, calibration)
@@ -62,7 +64,12 @@ def fit_source(trials: Sequence[Trial], provenance: str) -> SourceCalibration:
     optimiser.step(closure)  # type: ignore[no-untyped-call]
     scale, quality_scale, bias = (float(value) for value in theta.detach())
     return SourceCalibration(
-        round(scale, 4), round(bias, 4), round(quality_scale, 4), provenance, nobody=_overlooked(trials)
+        round(scale, 4),
+        round(bias, 4),
+        round(quality_scale, 4),
+        provenance,
+        nobody=_overlooked(trials),
+        blind_below=BLIND_BELOW,
     )
 
 
