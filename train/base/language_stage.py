@@ -21,6 +21,7 @@ from train.augment.questions import DESCRIBED, QA, Fact, make_qa, questions_for
 from train.base.bridge_stage import BridgeStage, enrol_subjects, run_bridge
 from train.base.episodes import Episode
 from train.base.world_data import ACTION_NAMES, COLOUR_NAMES
+from train.model.language import CACHE, after
 from train.precision import mixed
 from train.world.palette import BOTTOM_COLOURS
 from train.world.script import BOTTOM_KINDS, ROOM_KINDS, TOP_KINDS
@@ -99,9 +100,9 @@ def answer_loss(
             labels[row, len(question) : end] = torch.tensor(answer)
     text = language.get_input_embeddings()(ids)
     with mixed():
-        past = language.model(inputs_embeds=prefix, use_cache=True).past_key_values
+        past = getattr(language.model(inputs_embeds=prefix, **after(None)), CACHE)
         past.batch_repeat_interleave(each)
-        said = language(inputs_embeds=text, past_key_values=past, use_cache=True).logits.float()
+        said = language(inputs_embeds=text, **after(past)).logits.float()
     return F.cross_entropy(said[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
 
 
@@ -186,7 +187,7 @@ class LanguageStage(nn.Module):
         past, said = None, torch.zeros(len(prefix), 0, dtype=torch.long)
         sure, speaking = torch.zeros(len(prefix)), torch.ones(len(prefix), dtype=torch.bool)
         for _ in range(limit):
-            out = self.language(inputs_embeds=inputs, past_key_values=past, use_cache=True)
+            out = self.language(inputs_embeds=inputs, **after(past))
             logits = out.logits[:, -1].float()
             logits[:, banned] = -torch.inf
             likely, best = torch.log_softmax(logits, dim=-1).max(dim=-1, keepdim=True)
@@ -195,7 +196,7 @@ class LanguageStage(nn.Module):
             speaking = speaking & (best[:, 0] != EOS_ID)
             if not bool(speaking.any()):
                 break
-            past, inputs = out.past_key_values, table(best)
+            past, inputs = getattr(out, CACHE), table(best)
         return [
             Spoken(self._text(row), float(value))
             for row, value in zip(said.tolist(), sure.exp(), strict=True)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
+from typing import Any
 
 from transformers import MistralConfig, MistralForCausalLM
+
+_FORWARD = inspect.signature(MistralForCausalLM.forward).parameters
+CACHE = "cache" if "cache" in _FORWARD else "past_key_values"
+"""What transformers calls the keys and values of earlier tokens: `cache` from 5.24 on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +46,8 @@ def build_language(config: LanguageConfig) -> MistralForCausalLM:
             pad_token_id=0,
         )
     )
+
+
+def after(cache: Any) -> dict[str, Any]:
+    """Arguments of a decoder's forward pass that goes on after `cache` (None: at the beginning) and keeps one."""
+    return {CACHE: cache, "use_cache": True}
