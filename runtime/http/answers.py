@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from runtime.contract.dialogue import Answer, exit_code
 from runtime.contract.errors import BusyError, PvchatError, RefusedError, UnavailableError
 
 MODEL = "pvchat-edge"
+_PATH = re.compile(r"(?<![\w/:.])(?:ipc:/)?/[\w.+@~-]+(?:/[\w.+@~-]*)+")
 OF_A_CLIP = "This is about the clip alone: freshness and rooms do not apply."
 OF_A_PICTURE = (
     "This is about the picture alone: freshness and rooms do not apply, and it cannot tell a person from a "
@@ -56,10 +58,18 @@ def answer_json(question: str, said: Said) -> dict[str, Any]:
 
 
 def without_paths(answer: Answer) -> Answer:
-    """For callers who may not be on the box: evidence without the pictures' places."""
+    """For callers who may not be on the box: no place on it, neither of evidence nor in a reason."""
     return dataclasses.replace(
-        answer, evidence=tuple(dataclasses.replace(one, image="") for one in answer.evidence)
+        answer,
+        text=_PATH.sub("…", answer.text),
+        reason=_PATH.sub("…", answer.reason),
+        evidence=tuple(dataclasses.replace(one, image="") for one in answer.evidence),
     )
+
+
+def error_without_paths(error: PvchatError) -> PvchatError:
+    """The same error for callers who may not be on the box."""
+    return type(error)(_PATH.sub("…", error.message), _PATH.sub("…", error.next_step))
 
 
 def chat_json(question: str, said: Said, *, created: int) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from runtime.contract.errors import (
     WireError,
 )
 from runtime.contract.serving import ClipSource
-from runtime.http.answers import OF_A_CLIP, OF_A_PICTURE, Said, answer_of, without_paths
+from runtime.http.answers import OF_A_CLIP, OF_A_PICTURE, Said, answer_of, error_without_paths, without_paths
 from runtime.http.bodies import Asked
 from runtime.http.house import House, Listed
 from runtime.http.pictures import check_count, write_pictures
@@ -90,7 +90,9 @@ class Desk:
         except PvchatError as error:
             answer = answer_of(error)
             if answer is None:
-                raise
+                if self._rules.show_paths:
+                    raise
+                raise error_without_paths(error) from error
             said = Said(answer, asked.conversation, note, isinstance(error, DeadlineError))
         if self._rules.show_paths:
             return said

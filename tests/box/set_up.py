@@ -36,6 +36,8 @@ TESTS = (
     "tests/device/test_paths.py",
     "tests/device/test_combine.py",
     "tests/device/test_ota_apply.py",
+    "tests/device/test_http.py",
+    "tests/device/test_http_guard.py",
     "tests/box",
     "tests/architecture/test_no_torch.py",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import signal
 import subprocess
 import threading
@@ -21,8 +22,8 @@ import pytest
 from device.config import load_config
 from device.http_home import HttpHome
 from device.paths import Home
-from runtime.contract.dialogue import Answer, Evidence
-from runtime.contract.errors import BusyError, ConfigError
+from runtime.contract.dialogue import Answer, CameraReport, Evidence
+from runtime.contract.errors import BusyError, ConfigError, ContentError
 from runtime.contract.serving import Deadline
 from runtime.http.access import open_gate
 from runtime.http.bodies import MAX_BODY_BYTES
@@ -31,7 +32,8 @@ from runtime.http.house import Listed
 from runtime.http.openapi import document
 from runtime.http.pictures import MAX_PIXELS
 from runtime.http.settings import HttpConfig
-from runtime.wire import AnswerReply, Ask, Reply, Request
+from runtime.router import Server
+from runtime.wire import AnswerReply, Ask, DaemonAsk, Reply, Request
 from tests.device.command_line import command, environment, run_json
 from tests.device.fake_runtime import FakeRuntime, serving, short_home
 from tests.device.http_world import chat, data_url, served, until
@@ -50,8 +52,8 @@ class Scripted:
     answer: Answer | None = None
 
 
-@pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> Scripted:
+@pytest.fixture(scope="module")
+def scripted() -> Iterator[tuple[Scripted, Home]]:
     script = Scripted()
     plain = FakeRuntime.__call__
 
@@ -66,20 +68,34 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Scripted:
                 return AnswerReply(answer=script.answer)
         return plain(self, request, deadline)
 
-    monkeypatch.setattr(FakeRuntime, "__call__", call)
-    return script
+    with pytest.MonkeyPatch.context() as patch, short_home() as made:
+        patch.setattr(FakeRuntime, "__call__", call)
+        with serving(made):
+            yield script, made
 
 
 @pytest.fixture
-def home(script: Scripted) -> Iterator[Home]:
-    with short_home() as made, serving(made):
-        yield made
+def script(scripted: tuple[Scripted, Home]) -> Iterator[Scripted]:
+    script, _ = scripted
+    yield script
+    script.error, script.hold, script.left_s, script.answer = None, None, 0.0, None
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def home(scripted: tuple[Scripted, Home]) -> Home:
+    return scripted[1]
+
+
+@pytest.fixture(scope="module")
 def web(home: Home) -> Iterator[httpx.Client]:
     with served(home) as client:
         yield client
+
+
+def count(client: httpx.Client, name: str) -> int:
+    """One counter of the metrics."""
+    lines = client.get("/metrics").text.splitlines()
+    return next(int(line.split()[1]) for line in lines if line.split()[0] == f"pvchat_{name}_total")
 
 
 def who(client: httpx.Client, url: str = PICTURE, **more: Any) -> httpx.Response:
@@ -97,12 +113,13 @@ def test_a_full_queue_of_the_runtime_is_503_with_the_time_to_wait(
     script: Scripted, web: httpx.Client
 ) -> None:
     script.error = BusyError("16 requests are waiting already.", "Ask again in a moment.")
+    before = count(web, "busy")
     reply = who(web)
     assert (reply.status_code, reply.headers["retry-after"]) == (503, "2")
     assert reply.json()["error"] == {
         "code": "busy", "message": "16 requests are waiting already.", "next_step": "Ask again in a moment.",
     }  # fmt: skip
-    assert "pvchat_busy_total 1" in web.get("/metrics").text
+    assert count(web, "busy") == before + 1
 
 
 def test_one_question_more_than_may_wait_is_503_and_the_others_are_answered(
@@ -125,13 +142,45 @@ def test_one_question_more_than_may_wait_is_503_and_the_others_are_answered(
 def test_the_deadline_travels_and_a_late_answer_is_unavailable(script: Scripted, web: httpx.Client) -> None:
     assert who(web, timeout_ms=4000).status_code == 200
     assert 1 < script.left_s <= 4
+    before = count(web, "expired")
     script.hold = threading.Event()
     reply = who(web, timeout_ms=300)
     script.hold.set()
     said = reply.json()["pvchat"]
     assert (reply.status_code, said["verdict"], said["exit_code"]) == (200, "unavailable", 4)
-    assert "300 ms" in said["reason"]
-    assert "pvchat_expired_total 1" in web.get("/metrics").text
+    assert re.search(r"within \d+ ms", said["reason"])
+    assert count(web, "expired") == before + 1
+
+
+def test_a_question_without_a_clip_goes_to_the_daemon_with_its_conversation(
+    home: Home, web: httpx.Client
+) -> None:
+    asked: list[tuple[Request, float]] = []
+
+    def daemon(request: Request, deadline: Deadline) -> Reply:
+        asked.append((request, deadline()))
+        cameras = (CameraReport("hall", "hall", "down", None),)
+        answer = Answer("verdict", "I cannot tell.", "unavailable", None, 0.9, cameras=cameras)
+        return AnswerReply(answer=answer, conversation="c2")
+
+    with Server(home.daemon_endpoint, daemon, grace_s=1.0) as server:
+        thread = threading.Thread(target=server.serve)
+        thread.start()
+        body = {"question": "Is she there?", "conversation": "c1", "timeout_ms": 5000}
+        said = web.post("/v1/ask", json=body).json()
+        chatted = web.post("/v1/chat/completions", json=chat("Is she there?", conversation="c1")).json()[
+            "pvchat"
+        ]
+        server.stop()
+        thread.join(10)
+    assert (said["verdict"], said["conversation"], said["cameras"][0]["state"]) == (
+        "unavailable",
+        "c2",
+        "down",
+    )
+    assert chatted == {**said, "note": ""}
+    assert [request for request, _ in asked] == [DaemonAsk(text="Is she there?", conversation="c1")] * 2
+    assert 1 < asked[0][1] <= 5
 
 
 def test_a_bug_behind_the_socket_is_500_and_tells_no_value(script: Scripted, web: httpx.Client) -> None:
@@ -158,7 +207,7 @@ def test_a_bug_of_the_server_is_500_and_neither_reply_nor_log_tells_a_value(
 
 
 @pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "/e/1.jpg"), ("0.0.0.0", "")])  # noqa: S104
-def test_places_of_evidence_are_told_on_the_box_alone(
+def test_places_on_the_box_are_told_on_the_box_alone(
     script: Scripted, home: Home, tmp_path: Path, host: str, shown: str
 ) -> None:
     proof = Evidence("picture", 0.0, (1, 2, 3, 4), "ab", None, "/e/1.jpg")
@@ -166,6 +215,11 @@ def test_places_of_evidence_are_told_on_the_box_alone(
     config = HttpConfig(host=host, token_file=str(token_file(tmp_path)))
     with served(home, config, authorization=f"Bearer {TOKEN}") as client:
         assert who(client).json()["pvchat"]["evidence"][0]["image"] == shown
+        cameras = client.post("/v1/ask", json={"question": "Who is here?"}).json()
+        assert cameras["verdict"] == "unavailable"
+        assert (str(home.root) in cameras["reason"]) == bool(shown)
+        script.error = ContentError(f"{home.root}/x.mkv is empty.", f"Look into {home.root}.")
+        assert (str(home.root) in who(client).text) == bool(shown)
 
 
 @pytest.mark.parametrize("chunked", [False, True])
