@@ -15,6 +15,7 @@ from runtime.address import network_address
 from runtime.contract.errors import ConfigError
 from runtime.contract.household import fold
 from runtime.contract.settings import load_settings
+from runtime.http.settings import HttpConfig
 from runtime.keys import check_key
 
 CameraKind = Literal["replay", "rtsp", "v4l2"]
@@ -116,7 +117,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class DeviceConfig:
-    """Rooms, cameras, limits and network of one home.
+    """Rooms, cameras, limits, network and HTTP server of one home.
 
     Attributes:
         rooms: as people say them ("kitchen", "living room").
@@ -127,6 +128,7 @@ class DeviceConfig:
     cameras: tuple[CameraConfig, ...] = ()
     limits: Limits = field(default_factory=Limits)
     network: Network = field(default_factory=Network)
+    http: HttpConfig = field(default_factory=HttpConfig)
 
     def __post_init__(self) -> None:
         folded = [fold(room) for room in self.rooms]
@@ -156,7 +158,13 @@ def load_config(path: Path) -> DeviceConfig:
         return DeviceConfig()
     config = load_settings(path, DeviceConfig)
     folder = path.parent.absolute()
-    return dataclasses.replace(config, cameras=tuple(_anchored(camera, folder) for camera in config.cameras))
+    http = dataclasses.replace(
+        config.http,
+        token_file=str(folder / config.http.token_file) if config.http.token_file else "",
+        clip_folders=tuple(str(folder / one) for one in config.http.clip_folders),
+    )
+    cameras = tuple(_anchored(camera, folder) for camera in config.cameras)
+    return dataclasses.replace(config, cameras=cameras, http=http)
 
 
 def _anchored(camera: CameraConfig, folder: Path) -> CameraConfig:

@@ -8,6 +8,7 @@ from device.config import Network
 from device.paths import Home
 from device.runtime_process import reload_if_running
 from device.store.records import ActiveAdapter
+from runtime.calls import START_IT
 from runtime.client import Client
 from runtime.contract.errors import PvchatError, UnavailableError, WireError
 from runtime.keys import ClientKeys, ensure_key
@@ -28,10 +29,16 @@ def ask_daemon(home: Home, network: Network, question: DaemonAsk, timeout_ms: in
 
 def _daemon(home: Home, network: Network) -> Client:
     """The daemon of this home, or of the box that the settings name."""
+    endpoint, keys, next_step = daemon_address(home, network)
+    return Client(endpoint, keys=keys, next_step=next_step)
+
+
+def daemon_address(home: Home, network: Network) -> tuple[str, ClientKeys | None, str]:
+    """Where the daemon listens that is asked here, with which keys, and what helps when it does not."""
     if not network.box:
-        return Client(home.daemon_endpoint)
+        return home.daemon_endpoint, None, START_IT
     keys = ClientKeys(ensure_key(home.create().key_file), network.box_key)
-    return Client(network.box, keys=keys, next_step="Is the box on, and its daemon running?")
+    return network.box, keys, "Is the box on, and its daemon running?"
 
 
 def daemon_status(home: Home, network: Network | None = None) -> DaemonStatusReply:

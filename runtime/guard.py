@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from types import TracebackType
+from typing import Any
 
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
@@ -52,7 +53,7 @@ class Guard:
         self._zap.stop()
 
 
-def present(client: zmq.Socket[bytes], keys: ClientKeys) -> None:
+def present(client: zmq.Socket[Any], keys: ClientKeys) -> None:
     """Let a client's socket show its key, and believe one server alone."""
     client.curve_serverkey = keys.server.encode("ascii")
     client.curve_publickey = keys.pair.public.encode("ascii")
@@ -62,10 +63,14 @@ def present(client: zmq.Socket[bytes], keys: ClientKeys) -> None:
 class Refusals:
     """Watches a client's socket for CURVE handshakes that fail; a with statement ends it."""
 
-    def __init__(self, client: zmq.Socket[bytes]) -> None:
+    def __init__(self, client: zmq.Socket[Any]) -> None:
         """Watch from now on, so before the socket connects."""
         self._client = client
-        self._events = client.get_monitor_socket(_UNKNOWN_KEY | _NO_HANDSHAKE)
+        where = f"inproc://refusals-{id(self)}"
+        client.monitor(where, _UNKNOWN_KEY | _NO_HANDSHAKE)
+        plain: zmq.Context[zmq.Socket[bytes]] = zmq.Context.shadow(client.context.underlying)
+        self._events = plain.socket(zmq.PAIR)  # never awaited, whatever kind of socket the client is
+        self._events.connect(where)
 
     def check(self, endpoint: str) -> None:
         """Raise if the server has hung up.

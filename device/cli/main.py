@@ -32,6 +32,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "person forget": ("person_forget", "delete a person, adapters and evidence"),
     "ask": ("ask", "ask a question about the home, or about a clip"),
     "daemon": ("daemon", "watch the cameras and answer (runs until stopped)"),
+    "serve-http": ("serve_http", "answer over HTTP: OpenAI's chat, REST, metrics (runs until stopped)"),
     "status": ("status", "daemon, cameras, bundle and people at a glance"),
     "keys show": ("keys_show", "this machine's public key"),
     "keys allow": ("keys_allow", "let another machine ask this box over the network"),

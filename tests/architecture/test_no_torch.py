@@ -12,10 +12,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FORBIDDEN = ("torch", "transformers", "peft", "onnx", "onnxscript", "train", "export")
 
-# Engines are optional extras, so a module may fail to import for want of one; anything else is a failure.
+# Engines and HTTP are optional extras: a module may fail to import for want of one; all else is a failure.
 _IMPORT_ALL = """
 import importlib, json, pkgutil, sys
-OPTIONAL = {"onnxruntime", "onnxruntime_genai", "tensorrt"}
+OPTIONAL = {"onnxruntime", "onnxruntime_genai", "tensorrt", "starlette", "uvicorn"}
 package = importlib.import_module(sys.argv[1])
 names, absent = [package.__name__], []
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):

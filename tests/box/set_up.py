@@ -25,7 +25,7 @@ STAMP = VENV / ".recipe"
 ENGINE = "onnxruntime==1.23.2"
 # `onnx` writes the tiny graphs that tests feed to the real engine; a test looks that the program never
 # imports it.
-TOOLS = ("pytest>=8.4", "pytest-timeout>=2.3", "hypothesis>=6.130", "psutil>=6", "onnx>=1.18")
+TOOLS = ("pytest>=8.4", "pytest-timeout>=2.3", "hypothesis>=6.130", "psutil>=6", "onnx>=1.18", "httpx>=0.28")
 FORBIDDEN = ("torch", "transformers", "peft", "optimum", "onnxscript")
 TESTS = (
     "tests/contract",
@@ -36,6 +36,8 @@ TESTS = (
     "tests/device/test_paths.py",
     "tests/device/test_combine.py",
     "tests/device/test_ota_apply.py",
+    "tests/device/test_http.py",
+    "tests/device/test_http_guard.py",
     "tests/box",
     "tests/architecture/test_no_torch.py",
 )
@@ -118,7 +120,7 @@ def build(python: Path, recipe: str) -> None:
     subprocess.run([python, "-m", "venv", "--clear", VENV], check=True, cwd=ROOT)
     pip: list[str | Path] = [BIN / "python", "-m", "pip", "install", "--quiet"]
     subprocess.run([*pip, "--upgrade", "pip"], check=True, cwd=ROOT)
-    subprocess.run([*pip, "--editable", ".", ENGINE, *TOOLS], check=True, cwd=ROOT)
+    subprocess.run([*pip, "--editable", ".[http]", ENGINE, *TOOLS], check=True, cwd=ROOT)
     STAMP.write_text(recipe)
     say(f"box: built in {time.monotonic() - started:.0f} s")
 
