@@ -1,7 +1,7 @@
 """The training loop: optimiser, schedule, clipping, resumable checkpoints. Knows no model and no data.
 
-The batch of step k is a function of (seed, k) alone, so a run that was killed and resumed sees the same
-batches as one that was not.
+The batch of step k is a function of (seed, k) alone, and dropout of k, so a run that was killed and resumed
+sees the same as one that was not.
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ def fit(
     for step in range(start, config.steps):
         for group in optimiser.param_groups:
             group["lr"] = group["base_lr"] * schedule(step, config)
+        torch.manual_seed(step)
         parts = loss(step)
         total = torch.stack([part.float() for part in parts.values()]).sum()
         optimiser.zero_grad(set_to_none=True)

@@ -55,7 +55,7 @@ def record(
                 if first is None:
                     first = frame.index
                     stream.height, stream.width = (side - side % 2 for side in frame.pixels.shape[:2])
-                if frame.index - first >= seconds * fps:
+                if frame.index - first > seconds * fps:
                     break  # it was waited for, and came too late
                 pixels = frame.pixels[: stream.height, : stream.width]
                 picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")

@@ -49,5 +49,5 @@ def build_language(config: LanguageConfig) -> MistralForCausalLM:
 
 
 def after(cache: Any) -> dict[str, Any]:
-    """Arguments of a decoder's forward pass that goes on after `cache` (None: at the beginning) and keeps one."""
+    """Arguments of a forward pass that goes on after `cache` (None: from the beginning) and keeps one."""
     return {CACHE: cache, "use_cache": True}
