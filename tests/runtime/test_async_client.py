@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from runtime.keys import AllowList, ClientKeys, ServerKeys, ensure_key
 from runtime.router import Handler, Server
 from runtime.wire import AnswerReply, DaemonAsk, Done, Health, Hello, Ready, Reply, Request
 from tests.fakes.network import free_endpoint
+from tests.fakes.served import served
 
 READY = Ready(bundle_id="b", base="f" * 64, pid=1, shapes={}, window_frames=8, window_fps=4.0, accept=0.9)
 
@@ -50,16 +50,8 @@ def echo(request: Request, deadline: Deadline) -> Reply:
     return READY if isinstance(request, Hello) else Done()
 
 
-@contextmanager
-def serving(endpoint: str, handler: Handler = echo, **options: Any) -> Iterator[Server]:
-    with Server(endpoint, handler, **options) as server:
-        thread = threading.Thread(target=server.serve)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.stop()
-            thread.join(20)
+def serving(endpoint: str, handler: Handler = echo, **options: Any) -> AbstractContextManager[Server]:
+    return served(endpoint, handler, **options)
 
 
 def test_tasks_that_share_a_client_get_their_own_answers(endpoint: str) -> None:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ from runtime.wire import (
     decode_reply,
     encode_request,
 )
+from tests.fakes.served import served
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,17 +65,8 @@ def echo(request: Request, deadline: Deadline) -> Reply:
     return Done()
 
 
-@contextmanager
-def serving(endpoint: str, handler: Handler = echo, **options: Any) -> Iterator[Server]:
-    with Server(endpoint, handler, **options) as server:
-        thread = threading.Thread(target=server.serve)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.stop()
-            thread.join(timeout=20)
-        assert not thread.is_alive()
+def serving(endpoint: str, handler: Handler = echo, **options: Any) -> AbstractContextManager[Server]:
+    return served(endpoint, handler, **options)
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.contract.errors import ContentError, PvchatError, UsageError
+from runtime.contract.errors import ContentError, UsageError
 from runtime.contract.settings import load_settings
 from runtime.people.views import PersonView
 from runtime.video import read_video
@@ -38,6 +37,7 @@ from train.augment.generate.build import build
 from train.augment.vary.mix import vary
 from train.augment.vary.shot import Shot
 from train.checkpoint import fingerprint, load_base
+from train.program import run_program
 from train.progress import bar
 
 
@@ -56,13 +56,7 @@ class _Source:
 def main(argv: Sequence[str] | None = None) -> int:
     """Make it; the exit code is the error's."""
     args = _arguments(argv)
-    try:
-        line = _make(args)
-    except PvchatError as error:
-        sys.stderr.write(f"train.augment.dataset: {error}\n")
-        return error.exit_code
-    print(json.dumps(line))
-    return 0
+    return run_program("train.augment.dataset", lambda: _make(args))
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

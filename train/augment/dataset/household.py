@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.contract.errors import ContentError, PvchatError, UsageError
+from runtime.contract.errors import ContentError, UsageError
 from runtime.contract.settings import load_settings
 from runtime.people.views import PersonView
 from runtime.video import read_video
@@ -36,6 +36,7 @@ from train.augment.dataset.rewrite import finished
 from train.augment.questions import DESCRIBED
 from train.augment.vary.shot import Shot
 from train.checkpoint import fingerprint, load_base
+from train.program import run_program
 from train.progress import bar
 
 Frames = NDArray[np.uint8]
@@ -71,17 +72,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--base", type=Path, help="the base checkpoint of datasets of rendered people")
     parser.add_argument("--config", type=Path, help="as configs/train/augment.toml")
     args = parser.parse_args(argv)
-    try:
-        config = load_settings(args.config, AugmentConfig) if args.config else AugmentConfig()
-        eyes: Eyes = (
-            FaceEyes() if args.base is None else HeadEyes(load_base(args.base)[0], fingerprint(args.base))
-        )
-        line = make_household(args.dataset, args.out, eyes, config, args.clips_each)
-    except PvchatError as error:
-        sys.stderr.write(f"train.augment.dataset.household: {error}\n")
-        return error.exit_code
-    sys.stdout.write(json.dumps(line) + "\n")
-    return 0
+    return run_program("train.augment.dataset.household", lambda: _make(args))
+
+
+def _make(args: argparse.Namespace) -> dict[str, Any]:
+    config = load_settings(args.config, AugmentConfig) if args.config else AugmentConfig()
+    eyes: Eyes = (
+        FaceEyes() if args.base is None else HeadEyes(load_base(args.base)[0], fingerprint(args.base))
+    )
+    return make_household(args.dataset, args.out, eyes, config, args.clips_each)
 
 
 def make_household(

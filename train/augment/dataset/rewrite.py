@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from runtime.contract.errors import ContentError, UsageError
+from runtime.contract.errors import ContentError
 from runtime.contract.prompt import SLOTS, YES, canonical_question
+from train.augment.command import run_command
 from train.augment.dataset.config import AugmentConfig
 from train.augment.questions import slots_in
 
@@ -48,25 +48,12 @@ class ProgramRewriter:
         asked = "".join(
             json.dumps({name: row[name] for name in ("question", "answer", "kind")}) + "\n" for row in rows
         )
+        said = run_command(
+            "the rewriter", self._command, timeout_s=self._timeout_s, limit="rewrite_timeout_s",
+            told=asked.encode(),
+        )  # fmt: skip
         try:
-            done = subprocess.run(
-                self._command, input=asked.encode(), capture_output=True, check=False, timeout=self._timeout_s
-            )
-        except OSError as error:
-            raise UsageError(
-                f"the rewriter {self._command[0]} cannot be started: {error.strerror}.",
-                "Install it, or take it out of the configuration.",
-            ) from error
-        except subprocess.TimeoutExpired as error:
-            raise ContentError(
-                f"the rewriter took longer than {self._timeout_s:g} s.", "Raise rewrite_timeout_s."
-            ) from error
-        if done.returncode:
-            said = done.stderr.decode(errors="replace").strip().splitlines()
-            last = said[-1].strip() if said else "it said nothing"
-            raise ContentError(f"the rewriter ended with {done.returncode}: {last}.", "Try it by hand.")
-        try:
-            answers = [str(json.loads(line)["answer"]) for line in done.stdout.splitlines() if line.strip()]
+            answers = [str(json.loads(line)["answer"]) for line in said.splitlines() if line.strip()]
         except (ValueError, KeyError, TypeError) as error:
             raise ContentError(
                 f"the rewriter wrote a line that is no answer: {error}.", "Try it by hand."

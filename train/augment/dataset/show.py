@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.atomic import write_atomic
-from runtime.contract.errors import ContentError, PvchatError
+from runtime.contract.errors import ContentError
 from runtime.video import read_video
 from train.augment.dataset.folder import INDEX, ROWS
+from train.program import run_program
 
 _TILE, _TEXT_PX, _COLUMNS, _MOMENTS, _GAP = (128, 96), 32, 4, 3, 8
 _TITLE_PX, _HEADING_PX = 34, 30
@@ -41,13 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, help="a .png (default: FOLDER/sheet.png)")
     args = parser.parse_args(argv)
-    try:
-        line = _show(args.folder, args.out or args.folder / "sheet.png")
-    except PvchatError as error:
-        sys.stderr.write(f"train.augment.dataset.show: {error}\n")
-        return error.exit_code
-    sys.stdout.write(json.dumps(line) + "\n")
-    return 0
+    return run_program(
+        "train.augment.dataset.show", lambda: _show(args.folder, args.out or args.folder / "sheet.png")
+    )
 
 
 def _show(folder: Path, out: Path) -> dict[str, Any]:

@@ -8,14 +8,14 @@ written a video at `{out}.mp4` or a picture at `{out}.png`. It runs in a folder 
 from __future__ import annotations
 
 import string
-import subprocess
 import tempfile
 from pathlib import Path
 
 import cv2
 
-from runtime.contract.errors import ConfigError, ContentError, UsageError
+from runtime.contract.errors import ConfigError, ContentError
 from runtime.video import read_video
+from train.augment.command import run_command
 from train.augment.generate.config import GeneratorConfig
 from train.augment.generate.order import Frames, Order
 
@@ -55,7 +55,10 @@ class CommandGenerator:
                 "prompt": order.prompt, "seed": str(order.seed), "frames": str(self._config.frames),
                 "out": str(out),
             }  # fmt: skip
-            self._run([word.format_map(values) for word in self._config.command], folder)
+            run_command(
+                self.name, [word.format_map(values) for word in self._config.command],
+                timeout_s=self._config.timeout_s, limit="timeout_s", folder=Path(folder),
+            )  # fmt: skip
             for suffix in (".mp4", ".png"):
                 if (made := out.with_suffix(suffix)).is_file():
                     video = read_video(made, fps=self._config.fps)
@@ -64,28 +67,6 @@ class CommandGenerator:
             f"{self.name} ended well and wrote neither {out.name}.mp4 nor {out.name}.png.",
             "See docs/datasets.md for what a command is to do.",
         )
-
-    def _run(self, words: list[str], folder: str) -> None:
-        try:
-            done = subprocess.run(
-                words, cwd=folder, timeout=self._config.timeout_s, check=False, stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            )  # fmt: skip
-        except OSError as error:
-            raise UsageError(
-                f"{self.name}: {words[0]} cannot be started: {error.strerror}.",
-                "Install it, or take the generator out of the configuration.",
-            ) from error
-        except subprocess.TimeoutExpired as error:
-            raise ContentError(
-                f"{self.name} took longer than {self._config.timeout_s:g} s.", "Raise timeout_s."
-            ) from error
-        if done.returncode:
-            said = done.stderr.decode(errors="replace").strip().splitlines()
-            last = said[-1].strip() if said else "it said nothing"
-            raise ContentError(
-                f"{self.name} ended with {done.returncode}: {last}.", "Try its command by hand."
-            )
 
 
 def _places(word: str, name: str) -> list[str]:
