@@ -19,7 +19,7 @@ from train.rates import best_accuracy, cllr
 
 ACCEPT, REJECT, PRIOR = 0.9, 0.1, 0.5
 MIN_QUALITY, BLIND_BELOW = 0.2, 0.07
-"""Qualities below which nobody is recognised, and below which a view tells nothing at all (ADR 0035)."""
+"""Qualities below which nobody is recognised, and below which a view tells nothing at all (ADR 0033)."""
 _CASE_SHARES = {"present": 0.5, "lookalike": 0.05, "stranger": 0.45}
 """The stated prior: somebody is there as likely as not; one in ten who is not is a look-alike (ADR 0020)."""
 _CORRELATIONS = np.linspace(0.0, 1.0, 101)
