@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from runtime.contract.errors import BundleError
 from runtime.contract.settings import parse_settings
@@ -61,22 +62,35 @@ def load_base(folder: Path) -> tuple[PVChat, ModelConfig]:
     Raises:
         BundleError: a file is missing, or the weights do not fit the sizes.
     """
+    weights = read_weights(folder)
     try:
         sizes: dict[str, Any] = json.loads((folder / SIZES).read_text())
-        weights = load_file(folder / WEIGHTS)
     except (OSError, ValueError) as error:
-        raise BundleError(
-            f"no base checkpoint in {folder}: {error}.", "Run `python -m train.base`."
-        ) from error
+        raise _no_checkpoint(folder, error) from error
     config = parse_settings(sizes, ModelConfig, where=str(folder / SIZES))
     model = build_model(config)
     try:
-        model.load_state_dict(
-            {name: t.float() if t.is_floating_point() else t for name, t in weights.items()}
-        )
+        model.load_state_dict(weights)
     except RuntimeError as error:
         raise BundleError(f"{folder / WEIGHTS} does not fit {SIZES}: {error}.") from error
     return model.eval(), config
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """A checkpoint's tensors by name, the weights as float32.
+
+    Raises:
+        BundleError: there are none.
+    """
+    try:
+        weights = load_file(folder / WEIGHTS)
+    except (OSError, ValueError) as error:
+        raise _no_checkpoint(folder, error) from error
+    return {name: t.float() if t.is_floating_point() else t for name, t in weights.items()}
+
+
+def _no_checkpoint(folder: Path, error: Exception) -> BundleError:
+    return BundleError(f"no base checkpoint in {folder}: {error}.", "Run `python -m train.base`.")
 
 
 def fingerprint(folder: Path) -> str:

@@ -93,7 +93,7 @@ class LanguageModel:
     """A decoder that takes embeddings."""
 
     def __init__(
-        self, engine: Engine, table: Floats, vocabulary: Vocabulary, *, prefixes_kept: int = 4
+        self, engine: Engine, table: Floats, vocabulary: Vocabulary, *, prefixes_kept: int = 12
     ) -> None:
         """Put the parts together.
 
@@ -101,7 +101,7 @@ class LanguageModel:
             engine: inputs_embeds, attention_mask, past_key_values.*; logits, present.*.
             table: float32 (V, D), the token embeddings.
             vocabulary: the tokenizer.
-            prefixes_kept: how many prefixes' keys and values stay in memory.
+            prefixes_kept: how many prefixes' keys and values stay in memory: three windows of four people.
         """
         self._engine = engine
         self._table = table

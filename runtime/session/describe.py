@@ -55,11 +55,7 @@ def windows_about(observation: Observation, claim: Claim) -> list[int]:
         if claim.person in window.people and number != claim.window
     ]
     free = min(MOST_WINDOWS - 1, len(about))
-    return (
-        [claim.window, *(about[index] for index in even_indices(len(about), free))]
-        if free
-        else [claim.window]
-    )
+    return [claim.window, *(about[index] for index in even_indices(len(about), free))]
 
 
 def agreed(said: Sequence[Spoken]) -> Spoken:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from runtime.contract.errors import BundleError
-from train.checkpoint import WEIGHTS, fingerprint
+from train.checkpoint import WEIGHTS, fingerprint, read_weights
 from train.model.pvchat import ModelConfig, build_model
 
 HEAD_ENCODER = "head_encoder.safetensors"
@@ -30,19 +30,13 @@ def take_encoders(checkpoint: Path, config: ModelConfig, work: Path) -> None:
     Raises:
         BundleError: there is no checkpoint, or its encoders have other sizes than `config` says.
     """
-    try:
-        weights = load_file(checkpoint / WEIGHTS)
-    except (OSError, ValueError) as error:
-        raise BundleError(
-            f"no base checkpoint in {checkpoint}: {error}.", "Run `python -m train.base`."
-        ) from error
+    weights = read_weights(checkpoint)
     model = build_model(config)
     work.mkdir(parents=True, exist_ok=True)
     for part in TAKEN:
         module = model.get_submodule(part)
-        found = {
-            n.removeprefix(f"{part}."): t.float() for n, t in weights.items() if n.startswith(f"{part}.")
-        }
+        start = f"{part}."
+        found = {name.removeprefix(start): t for name, t in weights.items() if name.startswith(start)}
         _load(module, found, checkpoint / WEIGHTS, part)
         if part == "head":
             save_file(contiguous(module), work / HEAD_ENCODER)

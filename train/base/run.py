@@ -260,7 +260,6 @@ def _fit(
     stage: nn.Module, scaled: list[tuple[nn.Module, float]], loss: Callable[[int], dict[str, torch.Tensor]],
     settings: FitConfig, work: Path, name: str, after_step: Callable[[], None] | None = None,
 ) -> None:  # fmt: skip
-    (work / "metrics").mkdir(parents=True, exist_ok=True)
     stage.train()
     fit(
         stage, scaled, loss, settings, checkpoint=work / f"{name}.safetensors",
@@ -271,7 +270,6 @@ def _fit(
 
 
 def _note(work: Path, name: str, figures: dict[str, float]) -> None:
-    (work / "metrics").mkdir(parents=True, exist_ok=True)
     (work / "metrics" / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
@@ -294,4 +292,5 @@ STAGES: tuple[str, ...] = tuple(_RUN)
 
 def run_stage(name: str, config: BaseConfig, work: Path) -> None:
     """Run one stage, resuming its checkpoint."""
+    (work / "metrics").mkdir(parents=True, exist_ok=True)
     _RUN[name](config, work)

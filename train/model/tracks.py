@@ -76,8 +76,9 @@ def swing(values: Tensor, same: Tensor, when: Tensor) -> Tensor:
     apart = (values - _track_mean(values, same)).square()
     deviation = torch.sqrt(_track_mean(apart, same) + _LEAST_VARIANCE)
     follows = same * (F.pad(when[..., :-1], (1, 0)) @ when.transpose(1, 2))
-    step = (follows @ values - values * follows.sum(dim=-1, keepdim=True)).abs()
-    steps = (same @ follows.sum(dim=-1, keepdim=True)).clamp(min=1.0)
+    goes_on = follows.sum(dim=-1, keepdim=True)
+    step = (follows @ values - values * goes_on).abs()
+    steps = (same @ goes_on).clamp(min=1.0)
     return torch.cat([deviation, (same @ step) / steps], dim=-1)
 
 

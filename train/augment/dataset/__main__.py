@@ -24,7 +24,7 @@ from runtime.video import read_video
 from train.augment.dataset.ask import rows_of
 from train.augment.dataset.attributes import AGE_GROUPS, GENDERS, Attributes, told
 from train.augment.dataset.config import AugmentConfig
-from train.augment.dataset.eyes import Eyes, FaceEyes, HeadEyes, likeness, most_alike
+from train.augment.dataset.eyes import Eyes, likeness, most_alike, open_eyes
 from train.augment.dataset.folder import Folder, Made
 from train.augment.dataset.gallery import open_gallery
 from train.augment.dataset.generated import counts_of, generated
@@ -36,7 +36,6 @@ from train.augment.dataset.sheet import datasheet
 from train.augment.generate.build import build
 from train.augment.vary.mix import vary
 from train.augment.vary.shot import Shot
-from train.checkpoint import fingerprint, load_base
 from train.program import run_program
 from train.progress import bar
 
@@ -79,9 +78,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _make(args: argparse.Namespace) -> dict[str, Any]:
     config = load_settings(args.config, AugmentConfig) if args.config else AugmentConfig()
-    eyes: Eyes = (
-        FaceEyes() if args.base is None else HeadEyes(load_base(args.base)[0], fingerprint(args.base))
-    )
+    eyes = open_eyes(args.base)
     sources = _sources(args, config, eyes)
     person = [view for source in sources for view in source.person]
     floor = eyes.same_above if config.same_above is None else config.same_above

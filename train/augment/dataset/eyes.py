@@ -6,6 +6,7 @@ The same detectors and embedders as on the box. Knows no clusters and no files.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ from runtime.people.faces import face_distance, shared_faces
 from runtime.people.stream import face_views
 from runtime.people.views import PersonView
 from train.augment.dataset.attributes import AttributeReader, NoReader, TraitReader
+from train.checkpoint import fingerprint, load_base
 from train.model.pvchat import PVChat
 from train.windows import look
 
@@ -111,3 +113,12 @@ def likeness(eyes: Eyes, one: Sequence[PersonView], other: Sequence[PersonView])
         return -1.0
     a, b = (mean_template(views)[None] for views in (one, other))
     return 1.0 - float(eyes.distance(a, b)[0, 0])
+
+
+def open_eyes(base: Path | None) -> Eyes:
+    """Eyes for rendered people, as a base checkpoint sees them; without one for ordinary footage.
+
+    Raises:
+        BundleError: there is no such checkpoint.
+    """
+    return FaceEyes() if base is None else HeadEyes(load_base(base)[0], fingerprint(base))

@@ -30,12 +30,11 @@ from train.augment.bank_facts import MAX_ASKED, Fact
 from train.augment.dataset.ask import Row, fact_of, row_of
 from train.augment.dataset.attributes import Attributes
 from train.augment.dataset.config import AugmentConfig
-from train.augment.dataset.eyes import Eyes, FaceEyes, HeadEyes, likeness, most_alike, tracks_of
+from train.augment.dataset.eyes import Eyes, likeness, most_alike, open_eyes, tracks_of
 from train.augment.dataset.folder import INDEX, Folder, Made
 from train.augment.dataset.rewrite import finished
 from train.augment.questions import DESCRIBED
 from train.augment.vary.shot import Shot
-from train.checkpoint import fingerprint, load_base
 from train.program import run_program
 from train.progress import bar
 
@@ -77,9 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _make(args: argparse.Namespace) -> dict[str, Any]:
     config = load_settings(args.config, AugmentConfig) if args.config else AugmentConfig()
-    eyes: Eyes = (
-        FaceEyes() if args.base is None else HeadEyes(load_base(args.base)[0], fingerprint(args.base))
-    )
+    eyes = open_eyes(args.base)
     return make_household(args.dataset, args.out, eyes, config, args.clips_each)
 
 
