@@ -98,7 +98,7 @@ def test_a_new_bundle_takes_over_without_one_lost_question() -> None:
         home.reload()
         assert home.status().bundle_id == new_id != old_id
         assert home.runtime_pid() != old_pid
-        wait_for(lambda: not is_running(old_pid))
+        wait_for(lambda: not is_running(old_pid) and len(answers) > 5)
         over.set()
         asking.join()
         assert len(answers) > 5
