@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from device.daemon.capture_child import SOURCE_ROOT
@@ -18,6 +19,7 @@ from runtime.wire import Ready, Reply, Request
 RuntimeCommand = Callable[[Path, str], list[str]]
 """The command that serves a bundle (a directory) at an endpoint until its standard input ends."""
 _ALIVE_POLL_S = 0.1
+_ENDING_S = 2.0
 GRACE_S = 1.5
 
 
@@ -109,7 +111,7 @@ class RuntimeChild:
             except queue.Empty:
                 if not self.alive():
                     raise RuntimeGoneError from None
-        if isinstance(result, UnavailableError) and not self.alive():
+        if isinstance(result, UnavailableError) and self._has_ended(result):
             raise RuntimeGoneError from result
         if isinstance(result, Exception):
             raise result
@@ -138,6 +140,13 @@ class RuntimeChild:
         self.socket.with_name(f"{self.socket.name}.lock").unlink(missing_ok=True)
         self._stopped = True
         self._count(0)
+
+    def _has_ended(self, error: UnavailableError) -> bool:
+        """Whether the process is why; one that was killed stops listening a little before it has ended."""
+        if isinstance(error.__cause__, OSError):
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_ENDING_S)
+        return not self.alive()
 
     def _count(self, change: int) -> None:
         """Count calls in threads; after `stop` the last one closes the client that they share."""
