@@ -17,3 +17,11 @@ FACE_CALIBRATION = SourceCalibration(
     ),
 )
 """llr = 15.7 x (likeness - 0.60)."""
+
+COLOURLESS_TRUST = 0.5
+"""What evidence from faces weighs where a camera sees by infrared, or in black and white.
+
+61 faces of eight people in ordinary clips, and the same made infrared (red weighs most, blurred, noisier):
+against their coloured reference the same people reach 0.64 in the median and 0.42 for 95 % (0.88 and 0.75 in
+colour), others under one infrared camera up to 0.77 (0.68). Halved, 0.87 accepts and 0.33 rejects.
+"""

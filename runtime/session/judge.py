@@ -16,6 +16,7 @@ from runtime.contract.errors import BundleError
 from runtime.engines.base import Array
 from runtime.people.cluster import mean_template
 from runtime.people.cohort import face_likeness
+from runtime.people.face_calibration import COLOURLESS_TRUST
 from runtime.people.views import PersonView
 from runtime.session.denials import after_denials
 from runtime.session.models import BRIDGE, FACE, Models
@@ -190,6 +191,7 @@ def _bridge_claims(models: Models, window: Window, number: int, adapters: Sequen
 def _face_claims(models: Models, observation: Observation, adapters: Sequence[Adapter]) -> list[Claim]:
     """Every person against every subject: mean of the person's best views to template and nearest view."""
     calibration = models.calibration(FACE)
+    trust = COLOURLESS_TRUST if observation.colourless else 1.0
     claims = []
     for person in sorted({view.track for view in observation.views}):
         views = sorted((v for v in observation.views if v.track == person), key=lambda v: -v.quality)
@@ -201,6 +203,6 @@ def _face_claims(models: Models, observation: Observation, adapters: Sequence[Ad
             if template is None:
                 continue
             alike = float(face_likeness(mean, np.concatenate([known, template[None]])).max())
-            llr = calibration.llr(alike, best[0].quality)
+            llr = trust * calibration.llr(alike, best[0].quality)
             claims.append(Claim(adapter.subject_id, person, llr, best[0]))
     return claims

@@ -46,6 +46,11 @@ def light_of(sights: Sights) -> Light:
     return "glaring" if blown >= _BLOWN_SHARE else "good"
 
 
+def is_colourless(frames: Sequence[NDArray[np.uint8]]) -> bool:
+    """Whether a camera sees by infrared, or in black and white, in most of these frames (H, W, 3) RGB."""
+    return bool(frames) and float(np.median([_colour(_thinned(frame)) for frame in frames])) < _COLOURLESS
+
+
 def _each(sights: Sights) -> Iterator[tuple[NDArray[np.uint8], PersonView]]:
     for frames, views in sights:
         for view in views:
@@ -57,7 +62,7 @@ def _measured(frame: NDArray[np.uint8], head: Box) -> tuple[float, ...]:
     height, width = frame.shape[:2]
     left, top = max(0, int(head[0])), max(0, int(head[1]))
     right, bottom = min(width, int(head[0] + head[2]) + 1), min(height, int(head[1] + head[3]) + 1)
-    thin = frame[::_STEP, ::_STEP].astype(np.float32)
+    thin = _thinned(frame)
     crop = frame[top:bottom, left:right].astype(np.float32)
     luma = (crop if crop.size else thin) @ _LUMA
     low, high = np.percentile(luma, [5, 95])
@@ -66,5 +71,13 @@ def _measured(frame: NDArray[np.uint8], head: Box) -> tuple[float, ...]:
         float(high - low),
         float((luma >= _BLOWN_FROM).mean()),
         float((thin @ _LUMA).mean()),
-        float((thin.max(axis=2) - thin.min(axis=2)).mean()),
+        _colour(thin),
     )
+
+
+def _thinned(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return frame[::_STEP, ::_STEP].astype(np.float32)
+
+
+def _colour(thin: NDArray[np.float32]) -> float:
+    return float((thin.max(axis=2) - thin.min(axis=2)).mean())

@@ -29,6 +29,7 @@ from runtime.people.stillness import still_faces
 from runtime.people.stream import HeadLook, face_views, head_views
 from runtime.people.tokens import person_tokens
 from runtime.people.views import PersonTokens, PersonView, views_within
+from runtime.session.light import is_colourless
 from runtime.session.models import BODY, Models
 
 Floats = NDArray[np.float32]
@@ -78,6 +79,7 @@ class Observation:
         still: people who are faces that never move, such as a framed photograph.
         sees_bodies: whether people were searched for, not only what tells who they are.
         pictured: people who may only be on a screen.
+        colourless: whether ordinary footage is infrared, or black and white.
     """
 
     key: str
@@ -91,6 +93,7 @@ class Observation:
     still: frozenset[int] = frozenset()
     sees_bodies: bool = True
     pictured: frozenset[int] = frozenset()
+    colourless: bool = False
 
 
 class Observer:
@@ -189,6 +192,7 @@ class Observer:
         return Observation(
             key, "face", distance, tuple(views), (), len(chosen), _gap_s(chosen, clip), hidden,
             still_faces(clip.frames, views), finder is not None, pictured,
+            is_colourless([clip.frames[index] for index in chosen]),
         )  # fmt: skip
 
     def _grid_rows(self, cells: int) -> int:

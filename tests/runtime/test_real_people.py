@@ -263,3 +263,34 @@ def test_clothes_on_real_footage_are_refused_but_the_place_in_the_picture_is_tol
     assert "not clothes" in refused.reason
     assert [one.verdict for one in refused.subjects] == ["yes"]
     assert home.ask(path, "location", "asl01").text == "asl01 is in the middle of the picture."
+
+
+def _infrared(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The picture as a night camera has it: red weighs most, soft, noisy, without colour."""
+    grey = 255 * ((picture @ np.array([0.75, 0.2, 0.05])) / 255) ** 0.8
+    noisy = cv2.GaussianBlur(grey, (0, 0), 0.8) + rng.normal(0, 6, grey.shape)
+    return np.repeat(np.clip(noisy, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+@pytest.mark.parametrize("name", ["asl01_help", "asl03_learn", "asl04_sister"])
+def test_an_infrared_camera_gives_nobody_a_wrong_name_and_denies_nobody_who_is_there(
+    seeing_home: Home, tmp_path: Path, name: str
+) -> None:
+    rng = np.random.default_rng(0)
+    frames = read_video(clip(name), fps=4).clip.frames
+    write(tmp_path / "night.mp4", [_infrared(frame, rng) for frame in frames], 4)
+    person = name.split("_", 1)[0]
+    for enrolled in ENROLLED:
+        verdict = seeing_home.ask(tmp_path / "night.mp4", "existence", enrolled).verdict
+        assert verdict in (("yes", "unsure") if enrolled == person else ("unsure", "no")), enrolled
+
+
+def test_a_face_without_colour_is_trusted_less(home: Home, tmp_path: Path) -> None:
+    frames = read_video(clip("asl03_learn"), fps=4).clip.frames
+    grey = [np.repeat(frame.mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8) for frame in frames]
+    write(tmp_path / "colour.mp4", list(frames), 4)
+    write(tmp_path / "grey.mp4", grey, 4)
+    by_day, by_night = (
+        home.ask(tmp_path / f"{name}.mp4", "existence", "asl03").confidence for name in ("colour", "grey")
+    )
+    assert by_day is not None and by_night is not None and by_day > 0.95 > by_night > 0.5
