@@ -47,8 +47,17 @@ def test_a_base_with_taken_encoders_has_them_and_says_whose_they_are(
             assert torch.equal(tensor.float(), theirs[name].float()), f"{part}.{name}"
     assert not torch.equal(taken.bridge.base_queries, model.bridge.base_queries)
     sha256 = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    assert read_source(tmp_path) == {"encoders_from": sha256}
+    assert read_source(tmp_path) == {"encoders_from": sha256, "taken": "head, vision, body"}
     assert read_source(tmp_path / "elsewhere") == {}
+
+
+def test_some_encoders_are_taken_and_the_others_left_to_their_stages(
+    older: tuple[Path, PVChat], tmp_path: Path
+) -> None:
+    take_encoders(older[0], CONFIG.model, tmp_path, ["vision", "body"])
+    there = {path.name for path in tmp_path.iterdir()}
+    assert there == {"vision.safetensors", "body.safetensors", "encoders_from.json"}
+    assert read_source(tmp_path)["taken"] == "vision, body"
 
 
 def test_an_older_head_encoder_without_read_outs_is_taken_and_one_without_weights_is_not(

@@ -27,7 +27,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--only", choices=STAGES, help="run one stage")
     parser.add_argument(
         "--encoders-from", type=Path, metavar="CHECKPOINT",
-        help="take head, scene and body encoder of this base; they are not trained again",
+        help="take encoders of this base; they are not trained again",
+    )  # fmt: skip
+    parser.add_argument(
+        "--take", nargs="+", choices=TAKEN, default=list(TAKEN),
+        help="which encoders --encoders-from takes (vision: of scenes); all three if not said",
     )  # fmt: skip
     parser.add_argument("--threads", type=int, help="torch threads; default from the configuration")
     args = parser.parse_args(argv)
@@ -39,8 +43,8 @@ def _make(args: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(args.threads or config.threads)
     stages = [args.only] if args.only else list(STAGES)
     if args.encoders_from:
-        take_encoders(args.encoders_from, config.model, args.work)
-        stages = [stage for stage in stages if stage not in TAKEN]
+        take_encoders(args.encoders_from, config.model, args.work, args.take)
+        stages = [stage for stage in stages if stage not in args.take]
     began = time.monotonic()
     for stage in stages:
         sys.stderr.write(f"stage {stage}\n")

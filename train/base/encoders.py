@@ -7,6 +7,7 @@ need new ones.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors.torch import save_file
@@ -24,8 +25,11 @@ _READ_OUTS = ("pose.", "uncovered.")
 """Layers of the head encoder that an older checkpoint may lack: stage `readouts` fits them."""
 
 
-def take_encoders(checkpoint: Path, config: ModelConfig, work: Path) -> None:
-    """Put the encoders of a checkpoint folder into a work folder, as if their stages had run.
+def take_encoders(checkpoint: Path, config: ModelConfig, work: Path, parts: Sequence[str] = TAKEN) -> None:
+    """Put encoders of a checkpoint folder into a work folder, as if their stages had run.
+
+    Args:
+        parts: which of `TAKEN`.
 
     Raises:
         BundleError: there is no checkpoint, or its encoders have other sizes than `config` says.
@@ -33,7 +37,7 @@ def take_encoders(checkpoint: Path, config: ModelConfig, work: Path) -> None:
     weights = read_weights(checkpoint)
     model = build_model(config)
     work.mkdir(parents=True, exist_ok=True)
-    for part in TAKEN:
+    for part in parts:
         module = model.get_submodule(part)
         start = f"{part}."
         found = {name.removeprefix(start): t for name, t in weights.items() if name.startswith(start)}
@@ -43,13 +47,17 @@ def take_encoders(checkpoint: Path, config: ModelConfig, work: Path) -> None:
         else:
             stage = {f"model.encoder.{name}": tensor for name, tensor in contiguous(module).items()}
             save_file(stage, work / f"{part}.safetensors")
-    (work / _SOURCE).write_text(json.dumps({"encoders_from": fingerprint(checkpoint)}) + "\n")
+    source = {"encoders_from": fingerprint(checkpoint), "taken": ", ".join(parts)}
+    (work / _SOURCE).write_text(json.dumps(source) + "\n")
 
 
 def read_source(work: Path) -> dict[str, str]:
-    """`encoders_from`, the fingerprint of the base whose encoders these are; empty: none were taken."""
+    """`encoders_from`, the fingerprint of the base whose encoders these are, and `taken`, which of them.
+
+    Empty where none were taken.
+    """
     path = work / _SOURCE
-    return {"encoders_from": str(json.loads(path.read_text())["encoders_from"])} if path.exists() else {}
+    return {name: str(value) for name, value in json.loads(path.read_text()).items()} if path.exists() else {}
 
 
 def contiguous(module: nn.Module) -> dict[str, Tensor]:
