@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from runtime.contract.errors import EngineError
 from runtime.contract.pixels import Box
+from runtime.people.turn import yaw_of
 
 FACE_WIDTH = 128
 EMBEDDING_NORM = 1.464
@@ -49,6 +50,7 @@ class Face:
         quality: 0..1 from size, score and pose; how well this face can tell who it is.
         tilt_deg: how far the line of the eyes falls to the picture's right; 0 where nobody says.
         turned: whether it looks so far aside that nobody can tell whose it is.
+        yaw_deg: how far it looks to the picture's right, -90..90; None: not told.
     """
 
     box: Box
@@ -56,6 +58,7 @@ class Face:
     quality: float
     tilt_deg: float = 0.0
     turned: bool = False
+    yaw_deg: float | None = None
 
 
 class FaceFinder(Protocol):
@@ -100,7 +103,10 @@ class FaceEngine:
         frame = np.ascontiguousarray(frame)
         with self._lock:
             boxes, scores, _ = self._detector.run(frame, enlarge, _MIN_SCORE)
-        found = [_face(box, float(score)) for box, score in zip(boxes, scores, strict=True)]
+            found = [
+                _face(box, float(score), self._points(frame, box))
+                for box, score in zip(boxes, scores, strict=True)
+            ]
         return sorted(found, key=lambda face: -face.box[2])
 
     def embed(self, frame: NDArray[np.uint8], faces: Sequence[Face]) -> NDArray[np.float32]:
@@ -114,6 +120,13 @@ class FaceEngine:
         if not np.isfinite(rows).all():
             raise EngineError("the face network computes values that are not finite.")
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
+
+    def _points(self, frame: NDArray[np.uint8], box: Any) -> NDArray[np.float32]:
+        """float32 (3, 2): the middles of both eyes, as they stand in the picture, and the nose."""
+        parts = self._landmarks(frame, box).parts()
+        points = np.array([(part.x, part.y) for part in parts], dtype=np.float32)
+        corners = points[:4][np.argsort(points[:4, 0])]
+        return np.stack([corners[:2].mean(axis=0), corners[2:].mean(axis=0), points[4]])
 
     def _descriptor(self, frame: NDArray[np.uint8], face: Face) -> Any:
         box = face.box
@@ -152,10 +165,11 @@ def size_quality(width_px: float) -> float:
     return min(1.0, max(0.0, (width_px - UNREADABLE_PX) / (_CLEAR_PX - UNREADABLE_PX)))
 
 
-def _face(box: Any, score: float) -> Face:
+def _face(box: Any, score: float, points: NDArray[np.float32]) -> Face:
     width = float(box.width())
     quality = size_quality(width) * min(1.0, 0.3 + 0.5 * score)
-    return Face((float(box.left()), float(box.top()), width, float(box.height())), score, quality)
+    place = (float(box.left()), float(box.top()), width, float(box.height()))
+    return Face(place, score, quality, yaw_deg=yaw_of(points))
 
 
 def _upright(frame: NDArray[np.uint8], face: Face) -> tuple[NDArray[np.uint8], Box]:

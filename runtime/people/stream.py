@@ -195,7 +195,17 @@ def face_views(
             box = boxes[look][number]
             embedding = faces.embed(frames[index], [face])[0]
             views.append(
-                PersonView(index, times_s[index], track, box.head, box.body, embedding, face.quality, "face")
+                PersonView(
+                    frame=index,
+                    t_s=times_s[index],
+                    track=track,
+                    head=box.head,
+                    body=box.body,
+                    embedding=embedding,
+                    quality=face.quality,
+                    source="face",
+                    turn_deg=face.yaw_deg,
+                )
             )
     return join_tracks(split_tracks(views, face_distance, OTHER_FACE_ABOVE), face_distance, SAME_FACE_BELOW)
 

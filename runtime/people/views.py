@@ -42,6 +42,7 @@ class PersonView:
         quality: 0..1; how well this view can tell who it is.
         source: which encoder made the embedding.
         signs: float32 (J,), what the body shows (joints, deed, clothes, pose of the head); None: not told.
+        turn_deg: of a face, how far it looks to the picture's right, -90..90; None: not told.
     """
 
     frame: int
@@ -53,13 +54,16 @@ class PersonView:
     quality: float
     source: PersonSource
     signs: NDArray[np.float32] | None = None
+    turn_deg: float | None = None
 
     @property
     def yaw_deg(self) -> float | None:
         """How far the head is turned, -180..180, positive to the picture's right; None: not told.
 
-        The last three signs are sine and cosine of the yaw, and the pitch; small ones tell nothing.
+        Of a drawn head the last three signs are sine and cosine of it, and pitch; small ones tell nothing.
         """
+        if self.turn_deg is not None:
+            return self.turn_deg
         if self.signs is None or len(self.signs) < _POSE:
             return None
         sine, cosine = (float(value) for value in self.signs[-_POSE:-1])

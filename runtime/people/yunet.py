@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from runtime.contract.pixels import Box
 from runtime.people.faces import UNREADABLE_PX, Face, size_quality
+from runtime.people.turn import nose_aside, tilt_of, yaw_of
 
 Floats = NDArray[np.float32]
 SIDE = 640
@@ -82,7 +83,10 @@ class YuNet:
             return Face(square, score, 0.0)
         seen = facing(near.points, SIDE / _NEAR)
         clear = _share(near.score, _UNCLEAR, _CLEAR)
-        return Face(square, score, size_quality(side) * seen * clear, tilt_of(near.points), seen == 0)
+        return Face(
+            square, score, size_quality(side) * seen * clear, tilt_of(near.points), seen == 0,
+            yaw_of(near.points),
+        )  # fmt: skip
 
     def _nearer(self, frame: NDArray[np.uint8], square: Box) -> _Found | None:
         """The face once more, seen from near; None where there is none in the middle of it."""
@@ -121,17 +125,9 @@ def facing(points: Floats, side: float) -> float:
         points: float32 (5, 2), pixels: eyes, nose, corners of the mouth.
         side: of the face's square, in the same pixels.
     """
-    eyes = points[1] - points[0]
-    apart = max(float(np.linalg.norm(eyes)), 1e-6)
-    nose = points[2] - (points[0] + points[1]) / 2
-    aside = abs(float(nose @ eyes)) / apart**2
+    apart = float(np.linalg.norm(points[1] - points[0]))
+    aside = abs(nose_aside(points))
     return min(_share(aside, _NOSE_ASIDE, _NOSE_FRONT), _share(apart / side, _EYES_ASIDE, _EYES_FRONT))
-
-
-def tilt_of(points: Floats) -> float:
-    """By how many degrees the line of the eyes falls to the picture's right; points as in `facing`."""
-    across, down = points[1] - points[0]
-    return math.degrees(math.atan2(float(down), float(across)))
 
 
 def _read(outputs: Mapping[str, Floats], stride: int, least: float) -> list[_Found]:

@@ -68,8 +68,9 @@ def hints(
 
 def _of_sides(kept: Sequence[PersonView], source: PersonSource) -> list[str]:
     sides = seen_from(kept)
-    missing = [f"turned to the {side}" for side in ("left", "right") if side not in sides]
-    missing = [*([] if "front" in sides else ["from the front"]), *missing]
+    aside = [f"the {side}" for side in ("left", "right") if side not in sides]
+    missing = [] if "front" in sides else ["from the front"]
+    missing += [f"turned to {' or '.join(aside)}"] if aside else []
     if sides and missing:
         return [f"no view {' or '.join(missing)}: three seconds more of that would help."]
     embeddings = np.stack([view.embedding for view in kept])

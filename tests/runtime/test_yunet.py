@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from runtime.people.cohort import face_likeness
 from runtime.people.faces import Face, FaceEngine, shared_faces
 from runtime.people.stream import face_views
-from runtime.people.yunet import OUTPUTS, SIDE, YuNet, facing, tilt_of
+from runtime.people.turn import tilt_of
+from runtime.people.yunet import OUTPUTS, SIDE, YuNet, facing
 from runtime.session.others import Others
 from runtime.video import read_video
 
