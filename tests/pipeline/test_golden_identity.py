@@ -62,9 +62,10 @@ def test_a_clip_from_a_file_shows_the_same_head_as_its_pixels_and_swapped_channe
 def test_a_face_is_embedded_as_dlib_itself_embeds_the_frame_that_opencv_reads() -> None:
     path = DATA / "clips" / "asl01" / "asl01_again.mkv"
     capture = cv2.VideoCapture(str(path))
-    read, bgr = capture.read()
+    read, picture = capture.read()
     capture.release()
     assert read
+    bgr = np.asarray(picture, dtype=np.uint8)
     engine = shared_faces()
     frame = read_video(path, fps=1.0).clip.frames[0]
     ours = engine.embed(frame, engine.find(frame)[:1])[0]

@@ -24,7 +24,8 @@ def seen(yaw_deg: float, tilt_deg: float = 0.0, scale: float = 0.1) -> NDArray[n
     yaw, tilt = math.radians(yaw_deg), math.radians(tilt_deg)
     x = HEAD[:, 0] * math.cos(yaw) + HEAD[:, 2] * math.sin(yaw)
     turn = np.array([[math.cos(tilt), math.sin(tilt)], [-math.sin(tilt), math.cos(tilt)]])
-    return (np.stack([x, HEAD[:, 1]], axis=1) @ turn * scale + 200).astype(np.float32)
+    flat = np.stack([x, HEAD[:, 1]], axis=1)
+    return np.asarray(flat @ turn * scale + 200, dtype=np.float32)
 
 
 @given(st.floats(-75, 75), st.floats(0.02, 1.0))
