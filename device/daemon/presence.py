@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -88,10 +89,19 @@ class Presence:
         wait_s = 0.0
         while not self._stopping.wait(wait_s):
             began_s, every_s = time.monotonic(), self._every_ms() / 1000
-            self.look()
+            self._look_and_tell()
             # At least as long again is left to everybody else: a box that is too slow looks less often.
             spent_s = time.monotonic() - began_s
             wait_s = max(every_s - spent_s, min(every_s, spent_s))
+
+    def _look_and_tell(self) -> None:
+        try:
+            self.look()
+        except Exception as error:  # noqa: BLE001 - one round's trouble must not end the watch
+            where = "".join(traceback.format_tb(error.__traceback__))
+            _log.error("%s while looking at the cameras\n%s", type(error).__name__, where)
+            with self._lock:
+                self._latest.clear()
 
     def _is_asked(self) -> bool:
         installed = self._keeper.current()

@@ -98,6 +98,18 @@ def test_another_reply_than_an_answer_is_nobody() -> None:
     assert presence.latest() == {}
 
 
+def test_a_round_that_goes_wrong_is_logged_and_the_next_one_looks(caplog: pytest.LogCaptureFixture) -> None:
+    home = FakeHome(hall="live")
+    home.problem = KeyError("a bug")
+    presence = home.presence()
+    presence.start()
+    wait_for(lambda: "KeyError while looking" in caplog.text)
+    assert presence.latest() == {}
+    home.problem = None
+    wait_for(lambda: list(presence.latest()) == ["hall"])
+    presence.stop()
+
+
 def test_while_a_question_is_answered_nobody_looks() -> None:
     home = FakeHome(hall="live")
     home.calls = 1

@@ -191,3 +191,9 @@ def test_a_clip_that_is_large_in_memory_is_not_kept(home: TinyHome, monkeypatch:
     answer = home.session.answer(ClipSource(clip), Intent("who"), NAMES, None, forever)
     assert answer.subjects
     assert home.session._projector._last is None
+
+
+def test_what_is_no_plain_file_is_never_read_to_its_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    assert footage._digest(Path("/dev/zero")) == footage._digest(tmp_path / "pipe.mp4") == ""
+    assert footage._digest(tmp_path / "nothing.mp4") == ""
