@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint box evaluate clean
+.PHONY: demo test lint box evaluate bench-runtime clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)          ## set everything up in .venv, then the main job
@@ -43,6 +43,10 @@ evaluate: $(STAMP)
 	$(BIN)/python -m train.evaluate --bundle runtime/base_bundle \
 	  --config configs/train/evaluate$(if $(QUICK),_quick).toml \
 	  $(if $(WORLD),--world $(WORLD),--seeds $(SEEDS))
+
+# How fast the runtime is: a table and one line. OUT=docs/results writes them there. QUICK=1: whether it runs.
+bench-runtime: $(STAMP)
+	OMP_NUM_THREADS=2 $(BIN)/python -m export.bench_runtime $(if $(QUICK),--quick) $(if $(OUT),--out $(OUT))
 
 clean:
 	rm -rf $(VENV) .venv-box out build *.egg-info

@@ -73,6 +73,7 @@ class Limits:
         runtime_idle_exit_s: a runtime that the command line started ends after this time without work.
         evidence_keep_s: evidence pictures older than this are deleted.
         evidence_max_files: never more evidence pictures than this.
+        watch_every_ms: every live camera is looked at so often, where the box is fast enough.
     """
 
     max_frame_age_ms: int = 5_000
@@ -82,6 +83,7 @@ class Limits:
     runtime_idle_exit_s: int = 600
     evidence_keep_s: int = 7 * 24 * 3600
     evidence_max_files: int = 2_000
+    watch_every_ms: int = 500
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):

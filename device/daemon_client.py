@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from device.config import Network
 from device.paths import Home
-from device.runtime_process import reload_if_running
 from device.store.records import ActiveAdapter
 from runtime.calls import START_IT
 from runtime.client import Client
@@ -62,6 +61,8 @@ def announce(home: Home, adapters: Sequence[ActiveAdapter]) -> list[str]:
     """
     try:
         if not reload_daemon(home):
+            from device.runtime_process import reload_if_running  # what only asks needs none of it
+
             reload_if_running(home, adapters)
     except PvchatError as error:
         return [f"Stored, but not yet in use: {error}"]

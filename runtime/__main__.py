@@ -27,6 +27,7 @@ from runtime.server import SessionHandler
 from runtime.wire import wire_schema
 
 EXIT_SELFTEST_FAILED = 5
+_TIDY_S = 10.0
 _log = logging.getLogger("runtime")
 
 
@@ -66,8 +67,17 @@ def serve(root: Path, endpoint: str, config: RuntimeConfig, *, until_stdin_ends:
         if until_stdin_ends:
             threading.Thread(target=_stop_at_end_of_stdin, args=(server,), daemon=True).start()
         _log.info("serving bundle %s at %s", bundle.bundle_id, endpoint)
+        stopped = threading.Event()
+        threading.Thread(target=_tidy, args=(handler, stopped), daemon=True).start()
         server.serve()
+        stopped.set()
     _log.info("stopped after %.0f s: %s", stats.uptime_s, stats.counts())
+
+
+def _tidy(handler: SessionHandler, stopped: threading.Event) -> None:
+    """What was seen by a camera goes with it, also when nobody asks any more."""
+    while not stopped.wait(_TIDY_S):
+        handler.tidy()
 
 
 def pipe(root: Path, config: RuntimeConfig) -> None:

@@ -11,8 +11,9 @@ from typing import Literal
 import numpy as np
 
 from runtime.atomic import write_atomic
-from runtime.contract.adapter import ADAPTER_SCHEMA, PERSON_SOURCES, Adapter, check_adapter
+from runtime.contract.adapter import ADAPTER_SCHEMA, Adapter, check_adapter
 from runtime.contract.errors import AdapterError
+from runtime.contract.sources import PERSON_SOURCES
 from runtime.tensors import pack, read_capped, unpack
 
 _UNIT_WITHIN = 1e-2

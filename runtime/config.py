@@ -24,7 +24,7 @@ class RuntimeConfig:
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 2
-    queue: int = 16
+    queue: int = 256
     max_clip_seconds: float = 120.0
     save_evidence: bool = True
     models: Path | None = None

@@ -58,11 +58,13 @@ class Window:
         clip: as many frames as asked for, on the grid; a missing one repeats its neighbour.
         newest_at: POSIX seconds (UTC) at which the newest frame was taken.
         missing_frames: how many of the frames are such repeats.
+        marks: of each frame, what tells its writing from all others in this ring: equal marks, equal pixels.
     """
 
     clip: Clip
     newest_at: float
     missing_frames: int
+    marks: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +243,11 @@ class RingReader:
                 found[grid] = frame
         if newest not in found:
             return None
-        filled = [found[_neighbour(grid, found)] for grid in range(first, newest + 1)]
+        used = [_neighbour(grid, found) for grid in range(first, newest + 1)]
         fps = self._layout.fps
-        clip = Clip(np.stack(filled), fps=fps, started_at=first / fps)
-        return Window(clip, float(table["at"][slots[newest]]), frames - len(found))
+        clip = Clip(np.stack([found[grid] for grid in used]), fps=fps, started_at=first / fps)
+        marks = tuple(slots[grid].to_bytes(4, "little") + table[slots[grid]].tobytes() for grid in used)
+        return Window(clip, float(table["at"][slots[newest]]), frames - len(found), marks)
 
     def _copy(self, slot: int, before: NDArray[Any]) -> NDArray[np.uint8] | None:
         """The slot's pixels, or None when it changed since `before` was read."""
@@ -275,6 +278,11 @@ def read_window(name: str, frames: int, fps: float) -> Window:
     """
     with RingReader(name) as reader:
         return reader.window(frames, fps)
+
+
+def ring_exists(name: str) -> bool:
+    """Whether a camera's ring is still there: its writer removes it, or a sweep does."""
+    return _NAME.match(name) is not None and (_FOLDER / name).exists()
 
 
 def sweep_rings() -> int:

@@ -12,8 +12,6 @@ from types import TracebackType
 from typing import Any
 
 import zmq
-from zmq.auth.thread import ThreadAuthenticator
-from zmq.utils.monitor import recv_monitor_message
 
 from runtime.contract.errors import AccessError
 from runtime.keys import ClientKeys, ServerKeys
@@ -27,6 +25,8 @@ class Guard:
     """In front of one server socket; make it before the socket is bound."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], keys: ServerKeys) -> None:
+        from zmq.auth.thread import ThreadAuthenticator  # brings asyncio, which a client never needs
+
         self._keys = keys
         self._zap = ThreadAuthenticator(context, log=logging.getLogger(__name__))
         self._zap.start()
@@ -80,6 +80,8 @@ class Refusals:
         """
         if not self._events.poll(0):
             return
+        from zmq.utils.monitor import recv_monitor_message
+
         if recv_monitor_message(self._events)["event"] == _UNKNOWN_KEY:
             raise AccessError(
                 f"{endpoint} does not let this key in.", "Its owner allows it with `pvchat-edge keys allow`."

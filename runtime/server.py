@@ -75,6 +75,14 @@ class SessionHandler:
                 return EnrolReply(report=self._session.enrol(request.request))
         raise WireError(f"{type(request).__name__} is no request for the runtime.", "Ask the daemon.")
 
+    def tidy(self) -> None:
+        """Let the session forget cameras that are gone, unless it is answering just now."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._session.forget_gone()
+            finally:
+                self._lock.release()
+
     @contextmanager
     def _alone(self, deadline: Deadline) -> Iterator[None]:
         if not self._lock.acquire(timeout=max(0.0, deadline())):

@@ -13,8 +13,9 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.contract.adapter import MAX_VIEWS, PersonSource
+from runtime.contract.adapter import MAX_VIEWS
 from runtime.contract.errors import AdapterError
+from runtime.contract.sources import PersonSource
 from runtime.tensors import pack, read_capped, unpack
 
 SIGHTING_SUFFIX = ".seen"

@@ -8,20 +8,19 @@ import hashlib
 import os
 import platform
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from device.cli.output import Output
 from device.config import DeviceConfig, load_config
-from device.daemon.evidence import prune_evidence
 from device.daemon_client import ask_daemon
-from device.household import clip_file
 from device.paths import Home
-from device.runtime_process import ensure_runtime
-from device.store.store import Store
 from runtime.contract.dialogue import Answer, Intent, exit_code
 from runtime.contract.errors import UsageError
 from runtime.contract.household import Household
 from runtime.wire import MAX_CONVERSATION_CHARS, MAX_DEADLINE_MS, MAX_QUESTION_CHARS, DaemonAsk
+
+if TYPE_CHECKING:  # the daemon is asked without the vault; a shell waits for every import
+    from device.store.store import Store
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +62,9 @@ def run(args: argparse.Namespace, out: Output) -> int:
         reply = ask_daemon(home, config.network, question, timeout_ms)
         answer, conversation = reply.answer, reply.conversation
     else:
+        from device.household import clip_file
+        from device.store.store import Store
+
         clip = clip_file(args.clip)
         with Store.open(home) as store:
             intent = understand(args.question, store.household())
@@ -94,6 +96,9 @@ def ask_clip(
     store: Store, config: DeviceConfig, intent: Intent, clip: Path, args: argparse.Namespace
 ) -> Answer:
     """The runtime's answer about one clip; the runtime is started when it is not running."""
+    from device.daemon.evidence import prune_evidence
+    from device.runtime_process import ensure_runtime
+
     timeout_ms = timeout_of(args, config)
     folder = evidence_dir(args, store.home)
     names = {one.subject_id: one.name for one in store.household().subjects}

@@ -15,6 +15,7 @@ from device.daemon.backoff import Backoff
 from device.daemon.camera_state import Limits
 from device.daemon.cameras import Cameras, Patience
 from device.daemon.evidence import prune_evidence
+from device.daemon.presence import Presence
 from device.daemon.remote import NetworkDoor
 from device.daemon.runtime_child import RuntimeCommand
 from device.daemon.runtime_keeper import RuntimeKeeper
@@ -37,7 +38,7 @@ from runtime.wire import (
     Request,
 )
 
-_THREADS = 4
+_THREADS, _QUEUE = 4, 256
 _GRACE_S = 0.5
 _HOUSEKEEPING_S = 60.0
 _STATM = Path("/proc/self/statm")
@@ -81,8 +82,9 @@ class Daemon:
             config=lambda: self._config,
             evidence=home.evidence,
         )
+        self._presence = Presence(self._cameras, self._keeper, lambda: self._config.limits.watch_every_ms)
         self._server = Server(
-            home.daemon_endpoint, self._handle, threads=_THREADS, queue_size=64, grace_s=_GRACE_S
+            home.daemon_endpoint, self._handle, threads=_THREADS, queue_size=_QUEUE, grace_s=_GRACE_S
         )
         self._network = self._open_to(self._config.network.listen)
         self._stopped = threading.Event()
@@ -105,6 +107,7 @@ class Daemon:
                 self._keeper.start()
                 self._configure_cameras()
                 self._cameras.start()
+                self._presence.start()
                 threading.Thread(target=self._keep_house, name="pvchat-house", daemon=True).start()
                 if self._network:
                     self._network.start()
@@ -117,10 +120,12 @@ class Daemon:
                 self._stopped.set()
                 if self._network:
                     self._network.close()
+                self._presence.hurry()
                 self._cameras.hurry()
                 self._keeper.hurry()
                 self._cameras.stop()
                 self._keeper.stop()
+                self._presence.stop()
         _log.info("stopped")
 
     def stop(self) -> None:

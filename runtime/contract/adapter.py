@@ -18,11 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.contract.errors import AdapterError
+from runtime.contract.sources import PERSON_SOURCES, PersonSource
 
 ADAPTER_SCHEMA = 1
 MAX_VIEWS = 64
-PersonSource = Literal["head", "face"]
-PERSON_SOURCES: tuple[PersonSource, ...] = ("head", "face")
 _SUBJECT_ID = re.compile(r"^s[0-9a-f]{32}$")
 _SHAPES: dict[str, tuple[str, ...]] = {
     "queries": ("Q", "D"),

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from runtime.contract.adapter import PersonSource
 from runtime.contract.dialogue import Answer, Intent
+from runtime.contract.sources import PersonSource
 
 Deadline = Callable[[], float]
 """Seconds left until the caller stops waiting; 0 or less: too late."""
@@ -194,6 +194,10 @@ class Session(Protocol):
             ContentError: nobody, or several people and no `which`, or too poor a view; a further clip that
                 does not show the person of the first, or does not tell which of several it is.
         """
+        ...
+
+    def forget_gone(self) -> None:
+        """Forget what was computed of cameras that are gone, and clips of long ago; called now and then."""
         ...
 
     def selftest(self, adapter: Path | None = None) -> list[str]:

@@ -130,7 +130,8 @@ class LanguageModel:
 
         Args:
             key: equal only where everything before the last piece is equal (window, subjects, adapters).
-            pieces, blocks: the prompt; the last piece is the question, rows are float32 (L, D).
+            pieces, blocks: the prompt; the last piece is the question, rows are float32 (L, D). Blocks are
+                looked up only where the prefix is not in memory.
             slots: subjects that may be spoken of, 0-based; every other slot token is never chosen.
             without: words that are never chosen, either.
             check: called before every step; raises to stop.
@@ -156,6 +157,11 @@ class LanguageModel:
             if len(spoken) < max_tokens:
                 state, logits = self._step(state, self._table[[best]])
         return Spoken(self._vocabulary.decode(spoken).strip(), math.exp(-surprise))
+
+    def forget(self, which: Callable[[Hashable], bool] = lambda _: True) -> None:
+        """Drop the prefixes with such keys, all if none is said."""
+        for key in [key for key in self._prefixes if which(key)]:
+            del self._prefixes[key]
 
     def _prefill(
         self, key: Hashable, pieces: Sequence[Piece], blocks: Mapping[BlockPiece, Floats]

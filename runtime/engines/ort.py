@@ -97,6 +97,15 @@ def choose_provider(device: str) -> str:
     return wanted
 
 
+def library_version() -> str:
+    """ONNX Runtime's version: another one may compute other last bits.
+
+    Raises:
+        EngineError: ONNX Runtime is missing.
+    """
+    return str(_library().__version__)
+
+
 def _library() -> Any:
     try:
         return importlib.import_module("onnxruntime")

@@ -59,6 +59,23 @@ _SAME_PLACE = 0.5
 _MAX_SHIFT, _MAX_GROWTH = 0.3, 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class SeenHead:
+    """A head found in one frame, embedded; nothing in it depends on any other frame.
+
+    Attributes:
+        found: the detector's boxes. head: the corrected box; pixels of the frame.
+        embedding: float32 (E,), unit. quality: 0..1.
+        signs: float32 (J,), what the body shows; None: the bundle has no body encoder.
+    """
+
+    found: PersonBox
+    head: Box
+    embedding: Floats
+    quality: float
+    signs: Floats | None
+
+
 def head_views(
     frames: NDArray[np.uint8],
     times_s: Sequence[float],
@@ -67,44 +84,71 @@ def head_views(
     embed: EmbedHeads,
     tell: TellBodies | None = None,
 ) -> list[PersonView]:
-    """Views of everybody in a window of the trained world.
+    """Views of everybody in a window of the trained world: `heads_in` and `views_of_heads`."""
+    return views_of_heads(heads_in(frames, people, spec, embed, tell), times_s)
+
+
+def heads_in(
+    frames: NDArray[np.uint8],
+    people: Floats,
+    spec: PixelSpec,
+    embed: EmbedHeads,
+    tell: TellBodies | None = None,
+) -> list[tuple[SeenHead, ...]]:
+    """Everybody in each of some frames.
+
+    All crops are one batch. Networks may give other last bits in another batch, so who needs a frame's
+    heads to be the same bit for bit hands in one frame at a time.
 
     Args:
         frames: uint8 (T, H, W, 3), RGB.
-        times_s: seconds of each frame from the first.
         people: float32 (T, P, 9 or 10), the vision engine's `people`.
-        embed: the head encoder. tell: the body encoder; None: the bundle has none, and views have no signs.
+        embed: the head encoder. tell: the body encoder; None: the bundle has none, and heads have no signs.
+    """
+    height, width = frames.shape[1:3]
+    boxes = [find_people(cells, width, height, spec) for cells in people]
+    found = [(t, n) for t, row in enumerate(boxes) for n in range(len(row))]
+    seen: list[list[SeenHead]] = [[] for _ in boxes]
+    if found:
+        heads = [boxes[t][n].head for t, n in found]
+        shifts = embed(_crops(frames, found, heads, spec)).shifts
+        heads = [corrected(head, shift, spec) for head, shift in zip(heads, shifts, strict=True)]
+        look = embed(_crops(frames, found, heads, spec))
+        signs = None
+        if tell is not None:
+            bodies = [to_body_crop(frames[t], head, spec) for (t, _), head in zip(found, heads, strict=True)]
+            signs = np.concatenate([tell(normalise(np.stack(bodies), spec)), look.poses], axis=1)
+        for row, (t, n) in enumerate(found):
+            quality = float(np.clip(look.qualities[row], 0.0, 1.0))
+            mine = None if signs is None else signs[row]
+            seen[t].append(SeenHead(boxes[t][n], heads[row], look.embeddings[row], quality, mine))
+    return [tuple(row) for row in seen]
+
+
+def views_of_heads(heads: Sequence[Sequence[SeenHead]], times_s: Sequence[float]) -> list[PersonView]:
+    """Heads frame by frame to views: linked, doubles removed, tracks split and joined by who they show.
+
+    Args:
+        times_s: seconds of each frame from the first.
 
     Returns:
         one view per person and frame, one track number a person.
     """
-    height, width = frames.shape[1:3]
-    boxes = [find_people(cells, width, height, spec) for cells in people]
-    tracks = link(boxes)
-    found = [(t, n) for t, row in enumerate(boxes) for n in range(len(row))]
-    if not found:
-        return []
-    heads = [boxes[t][n].head for t, n in found]
-    shifts = embed(_crops(frames, found, heads, spec)).shifts
-    heads = [corrected(head, shift, spec) for head, shift in zip(heads, shifts, strict=True)]
-    look = embed(_crops(frames, found, heads, spec))
-    signs = None
-    if tell is not None:
-        bodies = [to_body_crop(frames[t], head, spec) for (t, _), head in zip(found, heads, strict=True)]
-        signs = np.concatenate([tell(normalise(np.stack(bodies), spec)), look.poses], axis=1)
+    tracks = link([[one.found for one in row] for row in heads])
     views = [
         PersonView(
             frame=t,
             t_s=times_s[t],
             track=tracks[t][n],
-            head=heads[row],
-            body=boxes[t][n].body,
-            embedding=look.embeddings[row],
-            quality=float(np.clip(look.qualities[row], 0.0, 1.0)),
+            head=one.head,
+            body=one.found.body,
+            embedding=one.embedding,
+            quality=one.quality,
             source="head",
-            signs=None if signs is None else signs[row],
+            signs=one.signs,
         )
-        for row, (t, n) in enumerate(found)
+        for t, row in enumerate(heads)
+        for n, one in enumerate(row)
     ]
     views = without_doubles(views)
     return join_tracks(
@@ -162,24 +206,48 @@ def face_views(
 ) -> list[PersonView]:
     """Views of the faces in ordinary footage; slow, so only some frames are looked at.
 
-    Of somebody who turns away now and then only the looks that can tell are kept: a face in profile is
-    embedded as somebody else's. Of somebody who never turns here the others are, of quality 0.
-
     Args:
         frames: uint8 (T, H, W, 3), RGB.
         times_s: seconds of each frame from the first.
         looks: indices of the frames to look at, ascending.
         faces: what embeds them. finder: what finds them; None: `faces` does.
-        check: called before every frame; raises to stop.
+        check, per_track: as in `views_of_faces`.
+    """
+    return views_of_faces(
+        times_s, looks,
+        lambda index: (finder or faces).find(frames[index]),
+        lambda index, face: faces.embed(frames[index], [face])[0],
+        check, per_track,
+    )  # fmt: skip
+
+
+def views_of_faces(
+    times_s: Sequence[float],
+    looks: Sequence[int],
+    find: Callable[[int], list[Face]],
+    embed: Callable[[int, Face], Floats],
+    check: Callable[[], None] = lambda: None,
+    per_track: int = _FACES_PER_TRACK,
+) -> list[PersonView]:
+    """Faces found and embedded frame by frame to views.
+
+    Of somebody who turns away now and then only the looks that can tell are kept: a face in profile is
+    embedded as somebody else's. Of somebody who never turns here the others are, of quality 0.
+
+    Args:
+        times_s: seconds of each frame from the first.
+        looks: indices of the frames to look at, ascending.
+        find: the faces of a frame, by its index. embed: float32 (E,), unit, of one face of a frame.
+        check: called before every frame and face; raises to stop.
         per_track: at most this many faces of a track are embedded, those of highest quality.
 
     Returns:
-        views with `frame` an index into `frames`, one track number a person.
+        views with `frame` an index into the clip's frames, one track number a person.
     """
     found: list[list[Face]] = []
     for index in looks:
         check()
-        found.append((finder or faces).find(frames[index]))
+        found.append(find(index))
     boxes = [[_person(face) for face in row] for row in found]
     by_track: dict[int, list[tuple[int, int]]] = {}
     for look, row in enumerate(link(boxes)):
@@ -193,7 +261,6 @@ def face_views(
             check()
             face, index = found[look][number], looks[look]
             box = boxes[look][number]
-            embedding = faces.embed(frames[index], [face])[0]
             views.append(
                 PersonView(
                     frame=index,
@@ -201,7 +268,7 @@ def face_views(
                     track=track,
                     head=box.head,
                     body=box.body,
-                    embedding=embedding,
+                    embedding=embed(index, face),
                     quality=face.quality,
                     source="face",
                     turn_deg=face.yaw_deg,

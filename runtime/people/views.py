@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.contract.adapter import PersonSource
 from runtime.contract.pixels import Box
+from runtime.contract.sources import PersonSource
 
 _POSE, _TOLD = 3, 0.2
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from runtime.contract.adapter import PersonSource
 from runtime.contract.serving import PeopleNearest
+from runtime.contract.sources import PersonSource
 from runtime.people.views import PersonView
 from runtime.session.light import Light
 

@@ -82,7 +82,13 @@ def answer_intent(
         frame_age_ms=age_ms,
         subjects=said.subjects,
         unknown_people=looked.findings.unknown_people,
-        evidence=evidence_of(said.shown, footage, evidence_dir, lambda person: _sighting(looked, person)),
+        evidence=evidence_of(
+            said.shown,
+            footage,
+            looked.observation.digests,
+            evidence_dir,
+            lambda person: _sighting(looked, person),
+        ),
         reason=said.reason,
         base=looked.models.manifest.base,
         adapters={

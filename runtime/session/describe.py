@@ -6,7 +6,12 @@ most of them agree on are taken.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from runtime.contract.clip import even_indices
 from runtime.contract.dialogue import Kind
@@ -14,6 +19,7 @@ from runtime.contract.prompt import (
     NEVER_DESCRIBED,
     TEMPLATE_VERSION,
     BlockPiece,
+    Piece,
     Spoken,
     build_prompt,
     canonical_question,
@@ -24,8 +30,31 @@ from runtime.session.judge import Claim, Installed, rows_of
 from runtime.session.models import Models
 from runtime.session.observe import Observation, Window
 
+Floats = NDArray[np.float32]
 MOST_WINDOWS = 3
 _MAX_TOKENS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixKey:
+    """Names all that comes before a question; equal keys, equal keys and values of the language model.
+
+    Attributes:
+        window: as `Window.key`: the clip's frames, and the place in it.
+        subjects: id and sha256 of the adapter file of each slot, in order.
+        template: as `template_hash`.
+        engine: as `Models.engine_id`.
+    """
+
+    window: str
+    subjects: tuple[tuple[str, str], ...]
+    template: str
+    engine: str
+
+
+def template_hash(pieces: Sequence[Piece]) -> str:
+    """sha256 of what a prompt is before its question, and of the template's version, in hex."""
+    return hashlib.sha256(repr((TEMPLATE_VERSION, pieces[:-1])).encode()).hexdigest()
 
 
 def describe(
@@ -72,21 +101,45 @@ def _in_window(
     kind: Kind, check: Callable[[], None],
 ) -> Spoken:  # fmt: skip
     """What is said of one window. Only the subject asked about may be spoken of."""
-    rows = rows_of(models, window, [one.adapter for one in group])
-    blocks = {BlockPiece("video"): rows.base}
-    for slot, one in enumerate(group):
-        blocks[BlockPiece("token", slot)] = one.adapter.arrays["token"][None]
-        blocks[BlockPiece("soft", slot)] = one.adapter.arrays["soft_tokens"]
-        blocks[BlockPiece("rows", slot)] = rows.subjects[slot]
+    pieces = build_prompt(len(group), canonical_question(kind, [asked]))
+    subjects = tuple((one.adapter.subject_id, one.sha256) for one in group)
     return language.generate(
-        (window.key, tuple((one.adapter.subject_id, one.sha256) for one in group), TEMPLATE_VERSION),
-        build_prompt(len(group), canonical_question(kind, [asked])),
-        blocks,
+        PrefixKey(window.key, subjects, template_hash(pieces), models.engine_id),
+        pieces,
+        _Blocks(models, window, group),
         slots=[asked],
         max_tokens=_MAX_TOKENS,
         without=NEVER_DESCRIBED,
         check=check,
     )
+
+
+class _Blocks(Mapping[BlockPiece, Floats]):
+    """A prompt's blocks. The bridge runs when the first is looked up: later questions need none."""
+
+    def __init__(self, models: Models, window: Window, group: Sequence[Installed]) -> None:
+        self._models, self._window, self._group = models, window, group
+        self._made: dict[BlockPiece, Floats] = {}
+
+    def __getitem__(self, piece: BlockPiece) -> Floats:
+        return self._all()[piece]
+
+    def __iter__(self) -> Iterator[BlockPiece]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def _all(self) -> dict[BlockPiece, Floats]:
+        if not self._made:
+            rows = rows_of(self._models, self._window, [one.adapter for one in self._group])
+            blocks = {BlockPiece("video"): rows.base}
+            for slot, one in enumerate(self._group):
+                blocks[BlockPiece("token", slot)] = one.adapter.arrays["token"][None]
+                blocks[BlockPiece("soft", slot)] = one.adapter.arrays["soft_tokens"]
+                blocks[BlockPiece("rows", slot)] = rows.subjects[slot]
+            self._made = blocks
+        return self._made
 
 
 def _together(

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.adapters import write_adapter
-from runtime.contract.adapter import Adapter, PersonSource, check_adapter
+from runtime.contract.adapter import Adapter, check_adapter
 from runtime.contract.clip import Clip
 from runtime.contract.errors import ContentError, UsageError
 from runtime.contract.serving import EnrolReport, EnrolRequest, PeopleNearest
+from runtime.contract.sources import PersonSource
 from runtime.people.cluster import mean_template, spread_views
 from runtime.people.cohort import face_likeness
 from runtime.people.views import PersonView

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,25 +23,31 @@ _JPEG_QUALITY = 92
 
 
 def evidence_of(
-    people: Sequence[Person], footage: Footage, folder: Path | None,
+    people: Sequence[Person], footage: Footage, digests: Sequence[bytes], folder: Path | None,
     sighting: Callable[[Person], Sighting | None],
 ) -> tuple[Evidence, ...]:  # fmt: skip
     """One frame for each of at most four people.
 
     Args:
         people: most important first.
+        digests: sha256 of the pixels of each frame of the footage.
         folder: where pictures with the box drawn are written (JPEG), and beside them what was seen of whoever
-            was given a name; None: nothing is.
+            was given a name (`sighting`); None: nothing is.
 
     Raises:
         StoreError: the folder cannot be written.
     """
-    return tuple(_evidence(person, footage, folder, sighting(person)) for person in people[:MAX_EVIDENCE])
+    return tuple(
+        _evidence(person, footage, digests[person.view.frame].hex(), folder, sighting)
+        for person in people[:MAX_EVIDENCE]
+    )
 
 
-def _evidence(person: Person, footage: Footage, folder: Path | None, sighting: Sighting | None) -> Evidence:
+def _evidence(
+    person: Person, footage: Footage, digest: str, folder: Path | None,
+    sighting: Callable[[Person], Sighting | None],
+) -> Evidence:  # fmt: skip
     frame = footage.clip.frames[person.view.frame]
-    digest = hashlib.sha256(np.ascontiguousarray(frame).data).hexdigest()
     image = event = ""
     if folder is not None:
         name = f"{digest[:16]}-{person.number}"
@@ -50,8 +55,9 @@ def _evidence(person: Person, footage: Footage, folder: Path | None, sighting: S
         colour = _UNKNOWN if person.subject_id is None else _KNOWN
         write_jpeg(path, _with_box(frame, person.view.head, colour))
         image = str(path)
-        if sighting is not None:
-            write_atomic(path.with_suffix(SIGHTING_SUFFIX), sighting_to_bytes(sighting))
+        seen = sighting(person)
+        if seen is not None:
+            write_atomic(path.with_suffix(SIGHTING_SUFFIX), sighting_to_bytes(seen))
             event = name
     return Evidence(
         camera=footage.camera,

@@ -7,28 +7,39 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from pathlib import Path
 
 from runtime.adapters import read_adapter
 from runtime.config import RuntimeConfig
-from runtime.contract.adapter import PERSON_SOURCES, Adapter, PersonSource
+from runtime.contract.adapter import Adapter
 from runtime.contract.bundle import Bundle
 from runtime.contract.dialogue import Answer, Intent
 from runtime.contract.errors import AdapterError, DeadlineError, UsageError
-from runtime.contract.serving import AdapterRef, Deadline, EnrolReport, EnrolRequest, Source
+from runtime.contract.serving import (
+    AdapterRef,
+    Deadline,
+    EnrolReport,
+    EnrolRequest,
+    Source,
+    WindowSource,
+)
+from runtime.contract.sources import PERSON_SOURCES, PersonSource
 from runtime.session.answering import Looked, answer_intent
 from runtime.session.decide import Findings, chance_finds, decide
 from runtime.session.denials import rival_of
+from runtime.session.describe import PrefixKey
 from runtime.session.enrolment import enrol_from
-from runtime.session.footage import Footage, open_footage
+from runtime.session.footage import Footage, Projector
 from runtime.session.judge import NOBODY, Claim, Installed, claims_of
 from runtime.session.models import BRIDGE, FACE, Models, load_models
 from runtime.session.observe import LIVE_LOOKS, MAX_LOOK_GAP_S, Observation, Observer, clip_looks
+from runtime.session.recent import Recent
 from runtime.session.selftest import selftest_problems
 from runtime.sightings import read_sighting
 
 _FACES_PER_PERSON = 4
+_CLAIMS_KEPT = 32
 _MIN_FACE_VIEWS = 2
 """One face in several looks may be a chance find, badly aligned: it tells nobody apart."""
 _MIN_HIDDEN, _HIDDEN_SHARE = 2, 0.4
@@ -61,8 +72,9 @@ class LocalSession:
         self._config = config
         self._clock = clock
         self._observer = Observer(models)
+        self._projector = Projector(models.manifest.pixels, config.max_clip_seconds)
         self._installed: tuple[Installed, ...] = ()
-        self._claims: tuple[tuple[Installed, ...], str, list[Claim]] | None = None
+        self._claims: Recent[tuple[str, PersonSource], list[Claim]] = Recent(_CLAIMS_KEPT)
 
     def set_subjects(self, refs: Sequence[AdapterRef]) -> None:
         """Replace all subjects at once; see `Session.set_subjects`."""
@@ -83,7 +95,10 @@ class LocalSession:
         if len(set(ids)) != len(ids):
             raise AdapterError("two adapters are for the same subject.", "Install one adapter a subject.")
         self._installed = tuple(fresh)
-        self._claims = None
+        self._claims.clear()
+        if self._models.language is not None:
+            hashes = {one.sha256 for one in fresh}
+            self._models.language.forget(lambda key: not _is_about(key, hashes))
 
     def answer(
         self,
@@ -101,15 +116,15 @@ class LocalSession:
         timings_ms: dict[str, float] = {}
         check = _checker(deadline)
         check()
+        self.forget_gone()
         with _timed(timings_ms, "decode"):
-            footage = open_footage(
-                source, self._models.manifest.pixels, max_clip_s=self._config.max_clip_seconds
-            )
+            footage = self._projector.open(source)
         with _timed(timings_ms, "look"):
             looks = LIVE_LOOKS if footage.newest_at is not None else clip_looks(footage.clip.duration_s)
             observation = self._observer.observe(
-                footage.clip, looks=looks, per_track=_FACES_PER_PERSON, check=check, known=_known(installed)
-            )
+                footage.clip, looks=looks, per_track=_FACES_PER_PERSON, check=check, known=_known(installed),
+                stream=source.ring if isinstance(source, WindowSource) else None, marks=footage.marks,
+            )  # fmt: skip
         with _timed(timings_ms, "compare"):
             claims = self._claims_of(observation, installed, check)
             findings = self._findings(footage, observation, claims, installed)
@@ -125,6 +140,14 @@ class LocalSession:
             folder = evidence_dir if self._config.save_evidence else None
             return answer_intent(looked, intent, names, folder, check, timings_ms)
 
+    def forget_gone(self) -> None:
+        """Forget cameras that are gone and a clip of long ago; see `Session.forget_gone`."""
+        self._projector.forget_old()
+        if self._observer.forget_gone():
+            self._claims.clear()
+            if self._models.language is not None:
+                self._models.language.forget()
+
     def enrol(self, request: EnrolRequest) -> EnrolReport:
         """One instant adapter from one clip; see `Session.enrol`."""
         others = [one.adapter for one in self._installed if one.adapter.subject_id != request.subject_id]
@@ -137,13 +160,12 @@ class LocalSession:
     def _claims_of(
         self, observation: Observation, installed: tuple[Installed, ...], check: Callable[[], None]
     ) -> list[Claim]:
-        """The evidence; the last one is remembered, for several questions about one clip."""
-        kept = self._claims
-        if kept is not None and kept[0] is installed and kept[1] == observation.key:
-            return kept[2]
-        claims = claims_of(self._models, observation, installed, check)
-        self._claims = (installed, observation.key, claims)
-        return claims
+        """The evidence; that of the last clips and windows is remembered, until somebody comes or goes."""
+        key = (observation.key, observation.source)
+        kept = self._claims.get(key)
+        if kept is None:
+            kept = self._claims.put(key, claims_of(self._models, observation, installed, check))
+        return kept
 
     def _findings(
         self,
@@ -206,6 +228,11 @@ def _still_doubts(observation: Observation) -> list[str]:
     if not observation.still:
         return []
     return ["A face is there that never moves: a picture, or somebody who keeps quite still."]
+
+
+def _is_about(key: Hashable, hashes: Collection[str]) -> bool:
+    """Whether a prefix is about nobody but the holders of these adapter files."""
+    return isinstance(key, PrefixKey) and all(sha256 in hashes for _, sha256 in key.subjects)
 
 
 def _known(installed: Sequence[Installed]) -> PersonSource | None:

@@ -12,12 +12,12 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from runtime.config import RuntimeConfig
-from runtime.contract.bundle import Bundle, Manifest
+from runtime.contract.bundle import Bundle, Manifest, manifest_to_json
 from runtime.contract.calibration import SourceCalibration
 from runtime.contract.errors import BundleError
 from runtime.engines.base import Engine
 from runtime.engines.language import LanguageModel, load_vocabulary
-from runtime.engines.ort import OrtEngine, choose_provider
+from runtime.engines.ort import OrtEngine, choose_provider, library_version
 from runtime.people.face_calibration import FACE_CALIBRATION
 from runtime.people.faces import FaceEngine, FaceFinder, shared_faces
 from runtime.people.persons import PersonFinder
@@ -57,8 +57,14 @@ class Models:
         language: LanguageModel | None,
         domain: Domain | None,
         others: Others | None = None,
+        engine_id: str = "",
     ) -> None:
-        """Put loaded parts together; `engines` holds at least vision, head, bridge and enrol."""
+        """Put loaded parts together; `engines` holds at least vision, head, bridge and enrol.
+
+        Args:
+            engine_id: names what computes: equal only where the same inputs give the same bits.
+        """
+        self.engine_id = engine_id
         self._others = others
         self.manifest = manifest
         self.engines = engines
@@ -126,7 +132,15 @@ def load_models(bundle: Bundle, config: RuntimeConfig) -> Models:
     }
     others = None if config.models is None else Others(config.models, provider, config.threads)
     language = _language(bundle, engines.get("language"))
-    return Models(manifest, engines, language, _domain(bundle), others)
+    engine = engine_id(manifest, provider, config.threads)
+    return Models(manifest, engines, language, _domain(bundle), others, engine)
+
+
+def engine_id(manifest: Manifest, provider: str, threads: int) -> str:
+    """Names a bundle's engines where they run, in hex: every file by its hash, provider, threads, library."""
+    digest = hashlib.sha256(manifest_to_json(manifest))
+    digest.update(f"{provider}:{threads}:{library_version()}".encode())
+    return digest.hexdigest()
 
 
 def read_hashed(bundle: Bundle, relative: str) -> bytes:

@@ -8,35 +8,42 @@ searched for a real face: drawn ones are none to a detector that learned from ph
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.contract.adapter import PersonSource
 from runtime.contract.clip import Clip, even_indices, window_indices, window_starts
 from runtime.contract.errors import EngineError
-from runtime.contract.pixels import to_vision_input
+from runtime.contract.sources import PersonSource
+from runtime.frames import ring_exists
 from runtime.people.bodies import bodies_of, faceless, without_turned
 from runtime.people.detect import hidden_trunks
 from runtime.people.screens import on_screens
 from runtime.people.stillness import still_faces
-from runtime.people.stream import HeadLook, face_views, head_views
+from runtime.people.stream import views_of_faces, views_of_heads
 from runtime.people.tokens import person_tokens
 from runtime.people.views import PersonTokens, PersonView, views_within
+from runtime.session.features import (
+    FeatureRing,
+    FrameEncoder,
+    FrameFeatures,
+    SceneLook,
+    clip_key,
+    frame_keys,
+)
 from runtime.session.light import is_colourless
-from runtime.session.models import BODY, Models
+from runtime.session.models import Models
+from runtime.session.recent import Recent
+from runtime.session.streams import Streams
 
 Floats = NDArray[np.float32]
 MAX_WINDOWS = 6
 LIVE_LOOKS, MIN_CLIP_LOOKS, MAX_CLIP_LOOKS = 4, 6, 12
 MAX_LOOK_GAP_S = 1.5
-_VISION_BATCH = 16
 _KEPT = 8
 _REAL_FACE, _FACE_LOOKS = 0.8, 3
 """dlib's margin from which a face is real, whatever finds faces otherwise.
@@ -67,7 +74,7 @@ class Observation:
     """What is seen in a clip or a live window.
 
     Attributes:
-        key: sha256 of the frames with their rate.
+        key: names the frames, their rate and the engines.
         source: what tells people apart here.
         domain_distance: of the scene from the trained world; infinite where nobody asked.
         views: people found; `frame` indexes the clip, `track` is one number a person in the whole clip.
@@ -80,6 +87,7 @@ class Observation:
         sees_bodies: whether people were searched for, not only what tells who they are.
         pictured: people who may only be on a screen.
         colourless: whether ordinary footage is infrared, or black and white.
+        digests: sha256 of the pixels of each frame.
     """
 
     key: str
@@ -94,19 +102,32 @@ class Observation:
     sees_bodies: bool = True
     pictured: frozenset[int] = frozenset()
     colourless: bool = False
+    digests: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A clip, and what is known of each of its frames."""
+
+    key: str
+    clip: Clip
+    frames: list[FrameFeatures]
 
 
 class Observer:
-    """Looks at clips; remembers the last eight without their pixels."""
+    """Looks at clips; remembers the last eight and each camera's newest windows, without their pixels."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: Models, lives: Callable[[str], bool] = ring_exists) -> None:
+        """Args: lives: whether a stream still has a camera."""
         self._models = models
+        self._encoder = FrameEncoder(models)
         self._spec = models.manifest.pixels
-        self._seen: OrderedDict[tuple[object, ...], Observation] = OrderedDict()
+        self._clips: Recent[tuple[object, ...], Observation] = Recent(_KEPT)
+        self._streams: Streams[Observation] = Streams(lives)
 
     def observe(
         self, clip: Clip, *, looks: int, per_track: int, check: Callable[[], None],
-        known: PersonSource | None = None,
+        known: PersonSource | None = None, stream: str | None = None, marks: Sequence[bytes] = (),
     ) -> Observation:  # fmt: skip
         """Everything that is seen in a clip.
 
@@ -117,54 +138,71 @@ class Observer:
             check: called between engine runs; raises to stop.
             known: what everybody who is enrolled was learned from; None: from both, or nobody is. A home
                 whose people were learned from faces is no drawing.
+            stream: name of the camera's ring; its frames are remembered as long as it lives. None: a file.
+            marks: of the frames, as that ring gives them; empty: all are hashed.
         """
-        key = clip_key(clip)
+        engine = self._models.engine_id
+        memory = None if stream is None else self._streams.memory(stream)
+        if memory is not None and marks:
+            keys = memory.names.keys(clip.frames, engine, marks)
+        else:
+            keys = frame_keys(clip.frames, engine)
+        key = clip_key(keys, clip.fps)
         installed = (self._models.persons is not None, self._models.better_faces is not None)
-        place = (key, looks, known == "face", *installed)
-        found = self._seen.get(place)
+        place = (key, looks, per_track, known == "face", *installed)
+        seen = self._clips if memory is None else memory.windows
+        found = seen.get(place)
         if found is None:
-            found = self._observe(key, clip, looks, per_track, check, known)
-            self._seen[place] = found
-            if len(self._seen) > _KEPT:
-                self._seen.popitem(last=False)
-        self._seen.move_to_end(place)
+            features = FeatureRing(len(keys)) if memory is None else memory.features
+            looked = _Looked(key, clip, [features.of(one) for one in keys])
+            observation = self._observe(looked, looks, per_track, check, known)
+            found = seen.put(place, replace(observation, digests=tuple(one.digest for one in keys)))
         return found
 
+    def forget_gone(self) -> int:
+        """Forget what was seen by cameras that are gone; how many there were."""
+        return self._streams.forget_gone()
+
     def _observe(
-        self, key: str, clip: Clip, looks: int, per_track: int, check: Callable[[], None],
+        self, looked: _Looked, looks: int, per_track: int, check: Callable[[], None],
         known: PersonSource | None,
     ) -> Observation:  # fmt: skip
         if known == "face":
-            return self._faces(key, clip, math.inf, looks, per_track, check)
-        scene, people = self._look(clip.frames, check)
+            return self._faces(looked, math.inf, looks, per_track, check)
+        clip = looked.clip
+        look = self._look(looked, check)
+        scene = np.stack([one.tokens for one in look])
         starts = window_starts(len(clip.frames), self._spec.window_frames)
         spans = [self._span(clip, start) for start in starts]
         distance = self._distance(scene, spans)
-        if self._is_ordinary(distance, clip, check):
-            return self._faces(key, clip, distance, looks, per_track, check)
-        check()
+        if self._is_ordinary(distance, looked, check):
+            return self._faces(looked, distance, looks, per_track, check)
         times_s = [index / clip.fps for index in range(len(clip.frames))]
-        tell = self._tell_bodies if BODY in self._models.engines else None
-        views = head_views(clip.frames, times_s, people, self._spec, self._embed_heads, tell)
+        heads = []
+        for frame, features in zip(clip.frames, looked.frames, strict=True):
+            check()
+            heads.append(self._encoder.heads(frame, features))
+        views = views_of_heads(heads, times_s)
         windows = []
         for number in _choose(spans, views):
-            windows.append(self._window(f"{key}:{starts[number]}", clip, scene, spans[number], views))
-        hidden = sum(hidden_trunks(cells, self._grid_rows(people.shape[1])) > 0 for cells in people)
+            windows.append(self._window(f"{looked.key}:{starts[number]}", clip, scene, spans[number], views))
+        hidden = sum(hidden_trunks(one.people, self._grid_rows(len(one.people))) > 0 for one in look)
         return Observation(
-            key, "head", distance, tuple(views), tuple(windows), len(times_s), 1 / clip.fps, hidden
+            looked.key, "head", distance, tuple(views), tuple(windows), len(times_s), 1 / clip.fps, hidden
         )
 
-    def _is_ordinary(self, distance: float, clip: Clip, check: Callable[[], None]) -> bool:
+    def _is_ordinary(self, distance: float, looked: _Looked, check: Callable[[], None]) -> bool:
         """Whether a scene is footage of real people rather than of the trained world."""
         rules = self._models.manifest.calibration
         if distance > rules.domain_limit:
             return True
         if distance <= rules.domain_sure:
             return False
-        for index in sorted(set(even_indices(len(clip.frames), _FACE_LOOKS))):
+        frames = looked.clip.frames
+        for index in sorted(set(even_indices(len(frames), _FACE_LOOKS))):
             check()
             try:
-                found = self._models.faces.find(clip.frames[index])
+                found = self._encoder.faces(frames[index], looked.frames[index], better=False)
             except EngineError:
                 return False  # without a face detector there is no second look
             if any(face.score >= _REAL_FACE for face in found):
@@ -172,25 +210,30 @@ class Observer:
         return False
 
     def _faces(
-        self, key: str, clip: Clip, distance: float, looks: int, per_track: int, check: Callable[[], None]
+        self, looked: _Looked, distance: float, looks: int, per_track: int, check: Callable[[], None]
     ) -> Observation:
+        encoder, clip, known = self._encoder, looked.clip, looked.frames
         times_s = [index / clip.fps for index in range(len(clip.frames))]
         chosen = sorted(set(even_indices(len(clip.frames), looks)))
-        views = face_views(
-            clip.frames, times_s, chosen, self._models.faces, check, per_track, self._models.better_faces
-        )
+        better = self._models.better_faces is not None
+        views = views_of_faces(
+            times_s, chosen,
+            lambda index: encoder.faces(clip.frames[index], known[index], better=better),
+            lambda index, face: encoder.embedding(clip.frames[index], known[index], face),
+            check, per_track,
+        )  # fmt: skip
         finder, hidden, pictured = self._models.persons, 0, frozenset[int]()
         if finder is not None:
             seen = []
             for index in chosen:
                 check()
-                seen.append(finder.find(clip.frames[index]))
+                seen.append(encoder.sight(clip.frames[index], known[index], finder))
             bodies = bodies_of(chosen, times_s, [sight.people for sight in seen], views)
             views, hidden = without_turned(views, bodies), faceless(bodies)
             screens = [sight.screens for sight in seen]
             pictured = on_screens([clip.frames[index] for index in chosen], views, bodies, screens)
         return Observation(
-            key, "face", distance, tuple(views), (), len(chosen), _gap_s(chosen, clip), hidden,
+            looked.key, "face", distance, tuple(views), (), len(chosen), _gap_s(chosen, clip), hidden,
             still_faces(clip.frames, views), finder is not None, pictured,
             is_colourless([clip.frames[index] for index in chosen]),
         )  # fmt: skip
@@ -199,27 +242,13 @@ class Observer:
         """Rows of the grid of square cells that covers the vision input."""
         return max(1, round(math.sqrt(cells * self._spec.height / self._spec.width)))
 
-    def _look(self, frames: NDArray[np.uint8], check: Callable[[], None]) -> tuple[Floats, Floats]:
-        """Scene tokens (T, P, Dv) and people (T, P, 9) of all frames, some at a time."""
-        scene: list[Floats] = []
-        people: list[Floats] = []
-        for start in range(0, len(frames), _VISION_BATCH):
+    def _look(self, looked: _Looked, check: Callable[[], None]) -> list[SceneLook]:
+        """What the vision engine says of every frame."""
+        look = []
+        for frame, features in zip(looked.clip.frames, looked.frames, strict=True):
             check()
-            pixels = to_vision_input(frames[start : start + _VISION_BATCH], self._spec)
-            outputs = self._models.engines["vision"].run({"pixels": pixels})
-            scene.append(outputs["tokens"])
-            people.append(outputs["people"])
-        return np.concatenate(scene), np.concatenate(people)
-
-    def _embed_heads(self, crops: Floats) -> HeadLook:
-        outputs = self._models.engines["head"].run({"crops": crops})
-        none = np.zeros((len(crops), 3), dtype=np.float32)  # older bundles tell neither shift nor pose
-        return HeadLook(
-            outputs["embeddings"], outputs["quality"], outputs.get("shift", none), outputs.get("pose", none)
-        )
-
-    def _tell_bodies(self, crops: Floats) -> Floats:
-        return self._models.engines[BODY].run({"crops": crops})["signs"]
+            look.append(self._encoder.scene(frame, features))
+        return look
 
     def _span(self, clip: Clip, start: int) -> list[int]:
         """Indices of one window's frames."""
@@ -255,13 +284,6 @@ class Observer:
 def clip_looks(duration_s: float) -> int:
     """How many frames of a clip to search for faces, which is slow: one each 1.5 s, 6 to 12."""
     return max(MIN_CLIP_LOOKS, min(MAX_CLIP_LOOKS, math.ceil(duration_s / MAX_LOOK_GAP_S)))
-
-
-def clip_key(clip: Clip) -> str:
-    """sha256 of frames, their shape and rate, in hex."""
-    digest = hashlib.sha256(f"{clip.frames.shape}@{clip.fps}".encode())
-    digest.update(np.ascontiguousarray(clip.frames).data)
-    return digest.hexdigest()
 
 
 def _choose(spans: Sequence[Sequence[int]], views: Sequence[PersonView]) -> list[int]:

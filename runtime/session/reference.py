@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.contract.adapter import PersonSource
+from runtime.contract.sources import PersonSource
 from runtime.people.cluster import spread_views
 from runtime.people.tokens import person_tokens
 from runtime.people.views import PersonView

@@ -140,6 +140,20 @@ def test_a_head_crop_is_square_and_centred_on_the_head(x: float, y: float, w: fl
         assert abs(float(found) - SPEC.crop / 2) <= pixel + 1
 
 
+@given(
+    st.integers(1, 3),
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.sampled_from(["float32", "float64", "uint8"]),
+)
+def test_normalising_by_planes_gives_the_bits_of_the_formula(n: int, h: int, w: int, dtype: str) -> None:
+    rng = np.random.default_rng(h * 41 + w)
+    pixels = (rng.uniform(0, 255, (n, h, w, 3))).astype(dtype)
+    mean, std = (np.asarray(values, dtype=np.float32) * 255 for values in (SPEC.mean, SPEC.std))
+    formula = ((pixels - mean) / std).transpose(0, 3, 1, 2).astype(np.float32)
+    assert normalise(pixels, SPEC).tobytes() == np.ascontiguousarray(formula).tobytes()
+
+
 def test_normalising_is_undone_by_its_own_numbers() -> None:
     crops = noise(8, 8)[None].astype(np.float32)
     flat = normalise(crops, SPEC).transpose(0, 2, 3, 1)

@@ -60,6 +60,8 @@ class FakeSession:
         return Answer("verdict", text, "yes", 0.95, 0.9)
     def enrol(self, r):
         return EnrolReport(r.subject_id, r.release, "head", 8, 8, 0, 5, 1, 0.7, r.adapter_path, r.sheet_path)
+    def forget_gone(self):
+        pass
     def selftest(self, adapter=None):
         return ["golden clip 1 differs", f"adapter {adapter}"] if adapter else []
 
@@ -239,6 +241,10 @@ class BusySession:
         self.free = threading.Event()
         self.entered = threading.Event()
         self.inside = 0
+        self.tidied = 0
+
+    def forget_gone(self) -> None:
+        self.tidied += 1
 
     def set_subjects(self, refs: Any) -> None:
         self.inside += 1
@@ -271,3 +277,19 @@ def test_program_leaves_nothing_on_standard_error_but_its_log(bundle: Path) -> N
     assert len(lines) == 2
     assert "serving bundle" in lines[0]
     assert "stopped after" in lines[1]
+
+
+def test_tidying_never_waits_for_a_session_that_is_busy(bundle: Path) -> None:
+    session: Any = BusySession()
+    handler = SessionHandler(session, Bundle.open(bundle), ServerStats(), save_evidence=True)
+    handler.tidy()
+    assert session.tidied == 1
+    thread = threading.Thread(target=handler, args=(SetSubjects(adapters=()), lambda: 10.0))
+    thread.start()
+    assert session.entered.wait(10)
+    handler.tidy()
+    assert session.tidied == 1, "the next time will do"
+    session.free.set()
+    thread.join(10)
+    handler.tidy()
+    assert session.tidied == 2

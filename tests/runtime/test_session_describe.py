@@ -10,7 +10,7 @@ import pytest
 from runtime.contract.dialogue import exit_code
 from runtime.contract.prompt import BlockPiece, Spoken
 from runtime.engines.language import LanguageModel
-from runtime.session.describe import agreed
+from runtime.session.describe import PrefixKey, agreed
 from tests.fakes.tiny_bundle import ANN, BEN, CYN, STRANGER, make_bundle
 from tests.fakes.tiny_home import TinyHome, open_tiny
 
@@ -107,10 +107,8 @@ def test_every_window_that_shows_the_person_is_heard_and_no_other(
     keys: list[str] = []
     generate = LanguageModel.generate
 
-    def listen(
-        self: LanguageModel, key: tuple[str, object, object], *rest: object, **named: object
-    ) -> Spoken:
-        keys.append(key[0].rsplit(":", 1)[1])
+    def listen(self: LanguageModel, key: PrefixKey, *rest: object, **named: object) -> Spoken:
+        keys.append(key.window.rsplit(":", 1)[1])
         return generate(self, key, *rest, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(LanguageModel, "generate", listen)

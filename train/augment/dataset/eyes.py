@@ -12,8 +12,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.contract.adapter import PersonSource
 from runtime.contract.pixels import PixelSpec
+from runtime.contract.sources import PersonSource
 from runtime.people.cluster import mean_template
 from runtime.people.faces import face_distance, shared_faces
 from runtime.people.stream import face_views
