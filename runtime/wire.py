@@ -45,9 +45,14 @@ class Hello(_Message, tag="hello", frozen=True):
 
 
 class SetSubjects(_Message, tag="set_subjects", frozen=True):
-    """Replace all installed subjects at once; answered with `Done`. On any error the old set stays."""
+    """Replace all installed subjects at once; answered with `Done`. On any error the old set stays.
+
+    Attributes:
+        only_check: read them, and replace nothing.
+    """
 
     adapters: Annotated[tuple[AdapterRef, ...], msgspec.Meta(max_length=MAX_SUBJECTS)]
+    only_check: bool = False
 
 
 class Ask(_Message, tag="ask", frozen=True):
@@ -158,6 +163,7 @@ class HealthReply(_Message, tag="healthy", frozen=True):
         served, failed, expired, refused: requests answered; answered with an error; dropped because
             their deadline passed while waiting; refused because the queue was full.
         queue: requests waiting now.
+        overdue_s: how long ago the earliest deadline of what is being worked on passed; 0: none has.
     """
 
     bundle_id: str
@@ -168,6 +174,7 @@ class HealthReply(_Message, tag="healthy", frozen=True):
     refused: int
     queue: int
     rss_mib: float
+    overdue_s: float = 0.0
 
 
 class DaemonStatusReply(_Message, tag="daemon_is", frozen=True):

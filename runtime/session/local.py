@@ -66,6 +66,14 @@ class LocalSession:
 
     def set_subjects(self, refs: Sequence[AdapterRef]) -> None:
         """Replace all subjects at once; see `Session.set_subjects`."""
+        self._installed = self._read(refs)
+        self._claims = None
+
+    def check_subjects(self, refs: Sequence[AdapterRef]) -> None:
+        """Only read them; see `Session.check_subjects`."""
+        self._read(refs)
+
+    def _read(self, refs: Sequence[AdapterRef]) -> tuple[Installed, ...]:
         fresh: list[Installed] = []
         for ref in refs:
             adapter, raw = read_adapter(
@@ -82,8 +90,7 @@ class LocalSession:
         ids = [one.adapter.subject_id for one in fresh]
         if len(set(ids)) != len(ids):
             raise AdapterError("two adapters are for the same subject.", "Install one adapter a subject.")
-        self._installed = tuple(fresh)
-        self._claims = None
+        return tuple(fresh)
 
     def answer(
         self,
