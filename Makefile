@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint box evaluate clean
+.PHONY: demo test lint box evaluate chaos-runtime clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)          ## set everything up in .venv, then the main job
@@ -43,6 +43,12 @@ evaluate: $(STAMP)
 	$(BIN)/python -m train.evaluate --bundle runtime/base_bundle \
 	  --config configs/train/evaluate$(if $(QUICK),_quick).toml \
 	  $(if $(WORLD),--world $(WORLD),--seeds $(SEEDS))
+
+# What kill -9, strange bytes and a long day do to it (docs/faults.md); hours. QUICK=1: minutes, few of everything.
+# RESULTS=docs/results: writes faults.md and faults.json.
+chaos-runtime: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos \
+	  $(if $(QUICK),--rounds 10 --fuzz 5000 --questions 200 --windows 200) $(if $(RESULTS),--results $(RESULTS))
 
 clean:
 	rm -rf $(VENV) .venv-box out build *.egg-info
