@@ -35,6 +35,7 @@ from runtime.keys import ServerKeys
 from runtime.stats import ServerStats
 from runtime.wire import (
     MAX_MESSAGE_BYTES,
+    NO_REQUEST,
     DaemonStatus,
     DaemonStop,
     Envelope,
@@ -238,7 +239,8 @@ class Server:
             envelope = decode_envelope(raw)
         except WireError as error:
             self.stats.count("refused")
-            _log.debug("dropped a message without a readable envelope: %s", error)
+            _log.debug("refused a message without a readable envelope: %s", error)
+            self._send(peer, encode_reply(to_error_reply(error), NO_REQUEST))
             return
         try:
             if self._guard is not None and not self._guard.admits(frames[-1]):

@@ -28,6 +28,8 @@ VERSION = 1
 MAX_MESSAGE_BYTES = 1 << 20
 MAX_DEADLINE_MS = 600_000
 REQUEST_ID_BYTES = 16
+NO_REQUEST = bytes(REQUEST_ID_BYTES)
+"""The id in a reply to what has no readable envelope. A caller of another version reads our version in it."""
 MAX_SUBJECTS = 64
 MAX_QUESTION_CHARS = 1000
 MAX_CONVERSATION_CHARS = 256

@@ -34,6 +34,7 @@ from runtime.router import Server
 from runtime.server import SessionHandler
 from runtime.stats import ServerStats
 from runtime.wire import (
+    NO_REQUEST,
     ErrorReply,
     Hello,
     Ready,
@@ -213,6 +214,8 @@ class _Wire:
                     "no reply: the server hangs" if after not in got else "a request was dropped"
                 )
             envelope, reply = decode_reply(self._socket.recv())
+            if envelope.request_id == NO_REQUEST and isinstance(reply, ErrorReply):
+                continue  # for what has no readable envelope
             if envelope.request_id in self._open:
                 self._open.remove(envelope.request_id)
                 continue

@@ -13,13 +13,24 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import zmq
 
 from runtime.client import Client
 from runtime.contract.errors import DeadlineError, UnavailableError
 from runtime.contract.serving import Deadline
 from runtime.keys import AllowList, ServerKeys, ensure_key
 from runtime.stats import ServerStats
-from runtime.wire import DaemonAsk, Done, Hello, Reply, Request
+from runtime.wire import (
+    NO_REQUEST,
+    DaemonAsk,
+    Done,
+    ErrorReply,
+    Hello,
+    Reply,
+    Request,
+    decode_reply,
+    encode_request,
+)
 from tests.fakes.network import free_endpoint
 from tests.fakes.served import served
 
@@ -152,3 +163,21 @@ def test_a_client_of_the_network_that_falls_silent_is_forgotten(
             process.send_signal(signal.SIGSTOP)
             until(lambda: open_files() < connected)
             process.kill()
+
+
+def test_a_program_of_another_version_is_told_at_once_which_one_is_spoken(endpoint: str) -> None:
+    stats = ServerStats()
+    with (
+        served(endpoint, done, stats=stats),
+        zmq.Context() as context,
+        context.socket(zmq.DEALER) as dealer,
+    ):
+        dealer.setsockopt(zmq.LINGER, 0)
+        dealer.connect(endpoint)
+        dealer.send(b"\x02" + encode_request(Hello(), b"i" * 16, 60_000)[1:])
+        assert dealer.poll(30_000)
+        envelope, reply = decode_reply(dealer.recv())
+    assert envelope.request_id == NO_REQUEST
+    assert isinstance(reply, ErrorReply)
+    assert "version 2, this program speaks 1" in reply.message
+    assert stats.counts()["refused"] == 1
