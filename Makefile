@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint box evaluate bench-runtime clean
+.PHONY: demo test lint box evaluate bench-runtime chaos-runtime clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)          ## set everything up in .venv, then the main job
@@ -47,6 +47,12 @@ evaluate: $(STAMP)
 # How fast the runtime is: a table and one line. OUT=docs/results writes them there. QUICK=1: whether it runs.
 bench-runtime: $(STAMP)
 	OMP_NUM_THREADS=2 $(BIN)/python -m export.bench_runtime $(if $(QUICK),--quick) $(if $(OUT),--out $(OUT))
+
+# What kill -9, strange bytes and a long day do to it (docs/faults.md); hours. QUICK=1: minutes, few of everything.
+# RESULTS=docs/results: writes faults.md and faults.json.
+chaos-runtime: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos \
+	  $(if $(QUICK),--rounds 10 --fuzz 5000 --questions 200 --windows 200) $(if $(RESULTS),--results $(RESULTS))
 
 clean:
 	rm -rf $(VENV) .venv-box out build *.egg-info

@@ -17,6 +17,7 @@ from runtime.contract.household import fold
 from runtime.contract.settings import load_settings
 from runtime.http.settings import HttpConfig
 from runtime.keys import check_key
+from runtime.logs import LogFormat
 
 CameraKind = Literal["replay", "rtsp", "v4l2"]
 MAX_CAMERAS = 16
@@ -124,6 +125,7 @@ class DeviceConfig:
     Attributes:
         rooms: as people say them ("kitchen", "living room").
         cameras: each in one of the rooms; several may share a room.
+        log: how the daemon and its runtime write their log.
     """
 
     rooms: tuple[str, ...] = ()
@@ -131,6 +133,7 @@ class DeviceConfig:
     limits: Limits = field(default_factory=Limits)
     network: Network = field(default_factory=Network)
     http: HttpConfig = field(default_factory=HttpConfig)
+    log: LogFormat = "text"
 
     def __post_init__(self) -> None:
         folded = [fold(room) for room in self.rooms]

@@ -15,15 +15,18 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from runtime.address import Claim
 from runtime.config import RuntimeConfig, load_runtime_config
 from runtime.contract.bundle import Bundle
 from runtime.contract.errors import ConfigError, PvchatError
 from runtime.contract.serving import Session
+from runtime.logs import LogFormat, log_formatter
 from runtime.pipe import serve_lines
-from runtime.router import Server, ServerStats
+from runtime.router import Server
 from runtime.server import SessionHandler
+from runtime.stats import ServerStats
 from runtime.wire import wire_schema
 
 EXIT_SELFTEST_FAILED = 5
@@ -34,9 +37,9 @@ _log = logging.getLogger("runtime")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; the exit code is the error's."""
     arguments = _parser().parse_args(argv)
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(log_formatter(arguments.log_format))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     try:
         if arguments.verb == "schema":
             print(json.dumps(wire_schema(), indent=1))
@@ -125,6 +128,9 @@ def _stop_at_end_of_stdin(server: Server) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m runtime", description=__doc__)
+    parser.add_argument(
+        "--log-format", choices=get_args(LogFormat), default="text", help="of each line of log"
+    )
     verbs = parser.add_subparsers(dest="verb", required=True)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--config", type=Path, help="TOML file; see configs/runtime/default.toml")

@@ -32,8 +32,10 @@ from runtime.contract.errors import (
 from runtime.contract.serving import Deadline
 from runtime.guard import Guard
 from runtime.keys import ServerKeys
+from runtime.stats import ServerStats
 from runtime.wire import (
     MAX_MESSAGE_BYTES,
+    NO_REQUEST,
     DaemonStatus,
     DaemonStop,
     Envelope,
@@ -56,32 +58,10 @@ _MAX_FRAMES = 3
 _HIGH_WATER = 64
 _HANDSHAKE_MS = 1000
 _FAREWELL_MS = 250
+_SILENCE_MS = 10_000
+_FORGET_MS = 30_000
+"""A peer of the network that says nothing is asked after `_SILENCE_MS`, and forgotten `_FORGET_MS` later."""
 _log = logging.getLogger(__name__)
-
-
-class ServerStats:
-    """Counters that the server writes and `Health` reads. Safe from any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._started_s = time.monotonic()
-        self._counts = {"served": 0, "failed": 0, "expired": 0, "refused": 0}
-        self.waiting = 0
-
-    def count(self, name: str) -> None:
-        """One more `served`, `failed`, `expired` or `refused`."""
-        with self._lock:
-            self._counts[name] += 1
-
-    def counts(self) -> dict[str, int]:
-        """All four, since start."""
-        with self._lock:
-            return dict(self._counts)
-
-    @property
-    def uptime_s(self) -> float:
-        """Seconds since start."""
-        return time.monotonic() - self._started_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +160,8 @@ class Server:
     def _bind(self) -> None:
         try:
             if self._keys is not None:
+                self._socket.setsockopt(zmq.HEARTBEAT_IVL, _SILENCE_MS)
+                self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, _FORGET_MS)
                 self._guard = Guard(self._context, self._keys)
                 self._guard.protect(self._socket)
             self._socket.bind(self.endpoint)
@@ -257,7 +239,8 @@ class Server:
             envelope = decode_envelope(raw)
         except WireError as error:
             self.stats.count("refused")
-            _log.debug("dropped a message without a readable envelope: %s", error)
+            _log.debug("refused a message without a readable envelope: %s", error)
+            self._send(peer, encode_reply(to_error_reply(error), NO_REQUEST))
             return
         try:
             if self._guard is not None and not self._guard.admits(frames[-1]):
@@ -290,7 +273,12 @@ class Server:
             if job.left_s() <= 0:
                 self.stats.count("expired")
                 continue
-            self._replies.append((job.peer, self._answer(job)))
+            self.stats.begin(job.until_s)
+            try:
+                answer = self._answer(job)
+            finally:
+                self.stats.end()
+            self._replies.append((job.peer, answer))
             self._wake()
 
     def _answer(self, job: _Job) -> bytes:
@@ -302,6 +290,11 @@ class Server:
             return raw
         except PvchatError as error:
             problem = to_error_reply(error)
+        except MemoryError:
+            verb = type(job.request).__name__
+            problem = to_error_reply(
+                UnavailableError(f"the memory is not enough for {verb}.", "Free some, then ask again.")
+            )
         except Exception as error:  # noqa: BLE001 - a bug in one request must not end the server
             problem = _unexpected(job.request, error)
         self.stats.count("failed")

@@ -14,7 +14,7 @@ from pathlib import Path
 from runtime.contract.bundle import Bundle
 from runtime.contract.errors import DeadlineError, WireError
 from runtime.contract.serving import Deadline, Session
-from runtime.router import ServerStats
+from runtime.stats import ServerStats
 from runtime.wire import (
     AnswerReply,
     Ask,
@@ -66,6 +66,9 @@ class SessionHandler:
                 where = request.evidence_dir if self._save_evidence else None
                 answer = self._session.answer(request.source, request.intent, request.names, where, deadline)
                 return AnswerReply(answer=answer)
+            if isinstance(request, SetSubjects) and request.only_check:
+                self._session.check_subjects(request.adapters)
+                return Done()
             if isinstance(request, SetSubjects):
                 self._session.set_subjects(request.adapters)
                 self._subjects = {ref.subject_id: ref.release for ref in request.adapters}
@@ -112,6 +115,7 @@ class SessionHandler:
             uptime_s=self._stats.uptime_s,
             queue=self._stats.waiting,
             rss_mib=rss_mib(),
+            overdue_s=self._stats.overdue_s(),
             **self._stats.counts(),
         )
 

@@ -7,6 +7,7 @@ after them that are still mostly that grey, are left out.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.contract.clip import Clip
-from runtime.contract.errors import ContentError, UsageError
+from runtime.contract.errors import ContentError, UnavailableError, UsageError
 
 MAX_WIDTH = 1280
 MAX_CLIP_S = 60.0
@@ -31,6 +32,8 @@ _GREY = 128
 _GREY_REACH = 10
 _FLAT_DEVIATION = 3.0
 _MOSTLY = 0.4
+_NO_ROOM = (errno.ENOMEM, errno.EAGAIN)
+"""What memory or threads that are not enough look like: a fault of this moment, not of the file."""
 _RECORD_AGAIN = "Record or copy the clip again, as mp4, webm, mkv, avi or mpg."
 
 
@@ -71,6 +74,7 @@ def read_video(path: Path, *, fps: float, max_s: float = MAX_CLIP_S) -> Video:
     Raises:
         UsageError: nothing lies at the path, or a directory.
         ContentError: no video in it, or none that can be decoded.
+        UnavailableError: the memory or the threads are not enough just now; nothing is said of the clip.
     """
     if not path.is_file():
         what = "is a directory" if path.is_dir() else "does not exist"
@@ -81,6 +85,11 @@ def read_video(path: Path, *, fps: float, max_s: float = MAX_CLIP_S) -> Video:
         with _open(path) as container:
             return _read(path, container, fps, max_s)
     except av.error.FFmpegError as error:
+        if error.errno in _NO_ROOM:
+            raise UnavailableError(
+                f"the clip {path.name} cannot be decoded now: {error.strerror}.",
+                "Free some memory, then try again.",
+            ) from error
         reason = error.strerror or type(error).__name__
         raise ContentError(f"the clip {path.name} cannot be decoded: {reason}.", _RECORD_AGAIN) from error
 
@@ -137,8 +146,8 @@ def _frames(container: Any, stream: Any) -> Iterator[tuple[float, Any]]:
             first = at if first is None else first
             number, yielded = number + 1, True
             yield max(0.0, at - first), frame
-    except av.error.FFmpegError:
-        if not yielded:
+    except av.error.FFmpegError as error:
+        if not yielded or error.errno in _NO_ROOM:
             raise
 
 

@@ -28,6 +28,8 @@ VERSION = 1
 MAX_MESSAGE_BYTES = 1 << 20
 MAX_DEADLINE_MS = 600_000
 REQUEST_ID_BYTES = 16
+NO_REQUEST = bytes(REQUEST_ID_BYTES)
+"""The id in a reply to what has no readable envelope. A caller of another version reads our version in it."""
 MAX_SUBJECTS = 64
 MAX_QUESTION_CHARS = 1000
 MAX_CONVERSATION_CHARS = 256
@@ -45,9 +47,14 @@ class Hello(_Message, tag="hello", frozen=True):
 
 
 class SetSubjects(_Message, tag="set_subjects", frozen=True):
-    """Replace all installed subjects at once; answered with `Done`. On any error the old set stays."""
+    """Replace all installed subjects at once; answered with `Done`. On any error the old set stays.
+
+    Attributes:
+        only_check: read them, and replace nothing.
+    """
 
     adapters: Annotated[tuple[AdapterRef, ...], msgspec.Meta(max_length=MAX_SUBJECTS)]
+    only_check: bool = False
 
 
 class Ask(_Message, tag="ask", frozen=True):
@@ -158,6 +165,7 @@ class HealthReply(_Message, tag="healthy", frozen=True):
         served, failed, expired, refused: requests answered; answered with an error; dropped because
             their deadline passed while waiting; refused because the queue was full.
         queue: requests waiting now.
+        overdue_s: how long ago the earliest deadline of what is being worked on passed; 0: none has.
     """
 
     bundle_id: str
@@ -168,6 +176,7 @@ class HealthReply(_Message, tag="healthy", frozen=True):
     refused: int
     queue: int
     rss_mib: float
+    overdue_s: float = 0.0
 
 
 class DaemonStatusReply(_Message, tag="daemon_is", frozen=True):

@@ -19,6 +19,7 @@ from runtime.async_client import AsyncClient
 from runtime.contract.errors import ConfigError, PvchatError
 from runtime.http.access import open_gate
 from runtime.http.settings import HttpConfig
+from runtime.logs import JsonLines
 
 if TYPE_CHECKING:
     from runtime.http.desk import Desk
@@ -95,8 +96,6 @@ def _with(http: HttpConfig, args: argparse.Namespace) -> HttpConfig:
 
 
 def _set_up_logging(home: Home) -> None:
-    from runtime.http.front import JsonLines
-
     handler = RotatingFileHandler(home.logs / "http.log", maxBytes=_LOG_BYTES, backupCount=_LOG_FILES)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from device.config import load_config
 from device.daemon.service import Daemon
 from device.paths import Home
 from runtime.contract.errors import PvchatError
+from runtime.logs import log_formatter
 
 _LOG_BYTES = 4 << 20
 _LOG_FILES = 2
@@ -26,7 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     home = Home.from_environment() if arguments.home is None else Home(arguments.home.absolute())
     os.umask(0o077)
     try:
-        _set_up_logging(home.create())
+        handler = _set_up_logging(home.create())
+        handler.setFormatter(log_formatter(load_config(home.config_file).log))
         daemon = Daemon(home)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: daemon.stop())
@@ -38,12 +41,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _set_up_logging(home: Home) -> None:
+def _set_up_logging(home: Home) -> logging.Handler:
     handler = RotatingFileHandler(home.logs / "daemon.log", maxBytes=_LOG_BYTES, backupCount=_LOG_FILES)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(log_formatter("text"))
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)
+    return handler
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,6 +16,9 @@ _SET_SUBJECTS_MS = 20_000
 def load_people(child: RuntimeChild, people: People) -> tuple[dict[str, int], list[BundleError]]:
     """Replace what is loaded; one adapter that is refused does not keep the others out.
 
+    What was loaded before answers until the new set is complete: each adapter is only looked at, never
+    loaded alone.
+
     Returns:
         Releases of what is loaded, by subject id, and why others are not.
 
@@ -25,7 +28,7 @@ def load_people(child: RuntimeChild, people: People) -> tuple[dict[str, int], li
     problem = _set_subjects(child, people.refs)
     if problem is None:
         return people.releases, []
-    problems = {ref.subject_id: _set_subjects(child, (ref,)) for ref in people.refs}
+    problems = {ref.subject_id: _set_subjects(child, (ref,), only_check=True) for ref in people.refs}
     good = tuple(ref for ref in people.refs if problems[ref.subject_id] is None)
     if (still := _set_subjects(child, good)) is not None:
         raise UnavailableError(still.message, still.next_step)
@@ -33,10 +36,12 @@ def load_people(child: RuntimeChild, people: People) -> tuple[dict[str, int], li
     return {ref.subject_id: ref.release for ref in good}, found or [problem]
 
 
-def _set_subjects(child: RuntimeChild, refs: Sequence[AdapterRef]) -> BundleError | None:
-    """None when they are loaded; else why they are refused."""
+def _set_subjects(
+    child: RuntimeChild, refs: Sequence[AdapterRef], *, only_check: bool = False
+) -> BundleError | None:
+    """None when they are loaded, or could be; else why they are refused."""
     try:
-        child.call(SetSubjects(adapters=tuple(refs)), _SET_SUBJECTS_MS)
+        child.call(SetSubjects(adapters=tuple(refs), only_check=only_check), _SET_SUBJECTS_MS)
     except BundleError as error:
         return error
     except RuntimeGoneError as error:

@@ -14,12 +14,14 @@ from pathlib import Path
 from device.daemon.capture_child import SOURCE_ROOT
 from runtime.client import Client, wait_until_ready
 from runtime.contract.errors import UnavailableError
+from runtime.logs import LogFormat
 from runtime.wire import Ready, Reply, Request
 
 RuntimeCommand = Callable[[Path, str], list[str]]
 """The command that serves a bundle (a directory) at an endpoint until its standard input ends."""
 _ALIVE_POLL_S = 0.1
 _ENDING_S = 2.0
+_MAX_WORDS = 500
 GRACE_S = 1.5
 
 
@@ -27,9 +29,10 @@ class RuntimeGoneError(Exception):
     """The runtime died while it was answering. Never leaves the daemon: the call is made to the next one."""
 
 
-def serve_command(models: Path) -> RuntimeCommand:
+def serve_command(models: Path, log_format: LogFormat = "text") -> RuntimeCommand:
     """The real runtime, which finds models of others in the folder `models`."""
-    serve = [sys.executable, "-m", "runtime", "serve", "--until-stdin-ends", "--models", str(models)]
+    program = [sys.executable, "-m", "runtime", "--log-format", log_format]
+    serve = [*program, "serve", "--until-stdin-ends", "--models", str(models)]
     return lambda bundle, endpoint: [*serve, "--bundle", str(bundle), "--socket", endpoint]
 
 
@@ -54,8 +57,10 @@ class RuntimeChild:
         self._open_calls = 0
         self._stopped = False
         self._lock = threading.Lock()
+        self._log = log
         self._client = Client(f"ipc://{socket}", next_step="See `pvchat-edge status`.")
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._log_from = os.fstat(descriptor).st_size
         try:
             self._process = subprocess.Popen(
                 command(bundle, self._client.endpoint),
@@ -81,9 +86,16 @@ class RuntimeChild:
         """What it has loaded.
 
         Raises:
-            UnavailableError: it ended (see `hurry`), or is not ready in time.
+            UnavailableError: it ended (see `hurry`), with the last line of its log, or is not ready in time.
         """
-        return wait_until_ready(self._client, timeout_ms, self.alive)
+        try:
+            return wait_until_ready(self._client, timeout_ms, self.alive)
+        except UnavailableError as error:
+            if self.alive() or not (said := self._last_words()):
+                raise
+            raise UnavailableError(
+                f"the runtime ended while starting: {said}", "`pvchat-edge doctor` checks the bundle."
+            ) from error
 
     def call(self, request: Request, timeout_ms: int) -> Reply:
         """Like `Client.call`, but notices at once when the process dies.
@@ -117,6 +129,10 @@ class RuntimeChild:
             raise result
         return result
 
+    def kill(self) -> None:
+        """End it at once; whoever calls it is told that it is gone."""
+        self._process.kill()
+
     def hurry(self) -> None:
         """Ask it to end, and do not wait."""
         if self.alive():
@@ -140,6 +156,13 @@ class RuntimeChild:
         self.socket.with_name(f"{self.socket.name}.lock").unlink(missing_ok=True)
         self._stopped = True
         self._count(0)
+
+    def _last_words(self) -> str:
+        """The last line that this process has logged; empty when it said nothing."""
+        with self._log.open("rb") as log:
+            log.seek(self._log_from)
+            lines = log.read().decode("utf-8", errors="replace").strip().splitlines()
+        return lines[-1].strip()[:_MAX_WORDS] if lines else ""
 
     def _has_ended(self, error: UnavailableError) -> bool:
         """Whether the process is why; one that was killed stops listening a little before it has ended."""

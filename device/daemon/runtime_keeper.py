@@ -19,9 +19,16 @@ from dataclasses import dataclass
 
 from device.daemon.backoff import Backoff
 from device.daemon.door import Door
+from device.daemon.heartbeat import Heartbeat, Rhythm
 from device.daemon.loading import load_people
 from device.daemon.people import NOBODY, People, has_changed, read_people
-from device.daemon.runtime_child import GRACE_S, RuntimeChild, RuntimeCommand, serve_command
+from device.daemon.runtime_child import (
+    GRACE_S,
+    RuntimeChild,
+    RuntimeCommand,
+    RuntimeGoneError,
+    serve_command,
+)
 from device.paths import Home
 from runtime.contract.bundle import Bundle
 from runtime.contract.errors import DeadlineError, PvchatError, UnavailableError
@@ -60,12 +67,21 @@ class RuntimeKeeper:
         start_timeout_ms: int,
         command: RuntimeCommand | None = None,
         backoff: Backoff | None = None,
+        rhythm: Rhythm | None = None,
     ) -> None:
-        """Nothing is started yet."""
+        """Nothing is started yet.
+
+        Args:
+            command: what serves a bundle; None: the real runtime.
+            backoff, rhythm: how fast what failed is started again, how often it is asked; None: as a home
+                needs it.
+        """
         self._home = home
         self._start_timeout_ms = start_timeout_ms
         self._command = command or serve_command(home.models)
         self._backoff = backoff or Backoff(first_s=0.5, longest_s=30.0, healthy_s=60.0)
+        self._rhythm = rhythm or Rhythm()
+        self._heartbeat: Heartbeat | None = None
         self._changed = threading.Condition()
         self._current: Installed | None = None
         self._children: list[RuntimeChild] = []
@@ -200,6 +216,8 @@ class RuntimeKeeper:
     def _step(self, *, reloads: bool) -> None:
         """Whatever is due now: a start, a restart, a reload."""
         current = self._current
+        if current is not None:
+            self._listen_to(current)
         if current is not None and not current.child.alive():
             self._lost(current)
             current = None
@@ -214,6 +232,18 @@ class RuntimeKeeper:
             if not has_changed(self._home, self._people):
                 return
         self._reload(current)
+
+    def _listen_to(self, current: Installed) -> None:
+        """Kill a runtime that hangs."""
+        if self._heartbeat is None:
+            return
+        try:
+            trouble = self._heartbeat.trouble()
+        except RuntimeGoneError:
+            return
+        if trouble:
+            _log.error("the runtime (pid %d) hangs: %s; it is killed", current.child.pid, trouble)
+            current.child.kill()
 
     def _lost(self, current: Installed) -> None:
         wait_s = self._backoff.failed(time.monotonic() - self._ready_at_s)
@@ -281,6 +311,7 @@ class RuntimeKeeper:
             self._current = installed
             self._problem = None
             self._ready_at_s = time.monotonic()
+            self._heartbeat = Heartbeat(installed.child.call, self._rhythm)
             self._changed.notify_all()
         self._door.point_at(installed.child.socket)
 

@@ -15,9 +15,10 @@ from device.daemon.backoff import Backoff
 from device.daemon.camera_state import Limits
 from device.daemon.cameras import Cameras, Patience
 from device.daemon.evidence import prune_evidence
+from device.daemon.heartbeat import Rhythm
 from device.daemon.presence import Presence
 from device.daemon.remote import NetworkDoor
-from device.daemon.runtime_child import RuntimeCommand
+from device.daemon.runtime_child import RuntimeCommand, serve_command
 from device.daemon.runtime_keeper import RuntimeKeeper
 from device.paths import Home
 from runtime.contract.bundle import Bundle
@@ -55,12 +56,14 @@ class Daemon:
         command: RuntimeCommand | None = None,
         patience: Patience | None = None,
         new_backoff: Callable[[], Backoff] | None = None,
+        rhythm: Rhythm | None = None,
     ) -> None:
         """Read the settings; nothing is started yet.
 
         Args:
             command: what serves a bundle (for tests); None: the real runtime.
-            patience, new_backoff: how fast what fails is started again; None: as a home needs it.
+            patience, new_backoff, rhythm: how fast what fails or hangs is started again; None: as a home
+                needs it.
 
         Raises:
             ConfigError: the settings cannot be read, or the home's path is too long for a socket.
@@ -72,8 +75,9 @@ class Daemon:
         self._keeper = RuntimeKeeper(
             home,
             start_timeout_ms=self._config.limits.runtime_start_timeout_ms,
-            command=command,
+            command=command or serve_command(home.models, self._config.log),
             backoff=new_backoff() if new_backoff else None,
+            rhythm=rhythm,
         )
         self._cameras = Cameras(home.logs, patience=patience, new_backoff=new_backoff or Backoff)
         self._asker = Asker(

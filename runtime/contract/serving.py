@@ -162,6 +162,10 @@ class Session(Protocol):
         """
         ...
 
+    def check_subjects(self, refs: Sequence[AdapterRef]) -> None:
+        """Raise what `set_subjects` would raise; nothing is replaced."""
+        ...
+
     def answer(
         self,
         source: Source,

@@ -5,7 +5,6 @@ Knows no questions: the log has routes, statuses, verdicts and times, never a wo
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import traceback
@@ -91,14 +90,3 @@ def problem_response(problem: HttpProblem) -> Response:
 def error_response(error: PvchatError) -> Response:
     """An error that is no answer, as JSON."""
     return problem_response(HttpProblem(status_of(error), error))
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, logger and either the facts of a request or a message."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Text without its end."""
-        facts = getattr(record, "facts", None)
-        said = facts if facts is not None else {"message": record.getMessage()}
-        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
-        return json.dumps({"at": at, "level": record.levelname, "logger": record.name, **said})

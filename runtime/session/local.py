@@ -78,6 +78,17 @@ class LocalSession:
 
     def set_subjects(self, refs: Sequence[AdapterRef]) -> None:
         """Replace all subjects at once; see `Session.set_subjects`."""
+        self._installed = self._read(refs)
+        self._claims.clear()
+        if self._models.language is not None:
+            hashes = {one.sha256 for one in self._installed}
+            self._models.language.forget(lambda key: not _is_about(key, hashes))
+
+    def check_subjects(self, refs: Sequence[AdapterRef]) -> None:
+        """Only read them; see `Session.check_subjects`."""
+        self._read(refs)
+
+    def _read(self, refs: Sequence[AdapterRef]) -> tuple[Installed, ...]:
         fresh: list[Installed] = []
         for ref in refs:
             adapter, raw = read_adapter(
@@ -94,11 +105,7 @@ class LocalSession:
         ids = [one.adapter.subject_id for one in fresh]
         if len(set(ids)) != len(ids):
             raise AdapterError("two adapters are for the same subject.", "Install one adapter a subject.")
-        self._installed = tuple(fresh)
-        self._claims.clear()
-        if self._models.language is not None:
-            hashes = {one.sha256 for one in fresh}
-            self._models.language.forget(lambda key: not _is_about(key, hashes))
+        return tuple(fresh)
 
     def answer(
         self,

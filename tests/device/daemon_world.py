@@ -20,6 +20,8 @@ import numpy as np
 
 from device.daemon.backoff import Backoff
 from device.daemon.cameras import Patience
+from device.daemon.heartbeat import Rhythm
+from device.daemon.runtime_child import RuntimeCommand
 from device.daemon.service import Daemon
 from device.paths import Home
 from device.store.records import Consent, NewAdapter
@@ -119,9 +121,11 @@ class World:
             adapter = NewAdapter(f"adapter of {subject_id}".encode(), release, "instant", BASE)
             store.add_subject(Subject(subject_id, name), Consent(name, time.time()), adapter)
 
-    def start(self) -> None:
-        """Run the daemon in a thread."""
-        self.daemon = Daemon(self.home, command=runtime_command, patience=PATIENCE, new_backoff=quick_backoff)
+    def start(self, command: RuntimeCommand = runtime_command, rhythm: Rhythm | None = None) -> None:
+        """Run the daemon in a thread; see `Daemon`."""
+        self.daemon = Daemon(
+            self.home, command=command, patience=PATIENCE, new_backoff=quick_backoff, rhythm=rhythm
+        )
         self._thread = threading.Thread(target=self.daemon.run)
         self._thread.start()
         wait_for(lambda: self.home.socket_path("daemon").exists())

@@ -86,6 +86,8 @@ class FakeRuntime:
                 bundle_id=self.bundle_id, base=BASE, pid=os.getpid(), shapes={}, window_frames=8,
                 window_fps=4.0, accept=0.9, subjects=dict(self.subjects), denied=dict(self.marks),
             )  # fmt: skip
+        if isinstance(request, SetSubjects) and request.only_check:
+            return Done()
         if isinstance(request, SetSubjects):
             self.subjects = {one.subject_id: one.release for one in request.adapters}
             self.denied = {one.subject_id: one.denied for one in request.adapters if one.denied}

@@ -1,7 +1,8 @@
 """A runtime process without a model: real socket, real rings; `script.json` by the bundle has the answers.
 
 `{"cameras": {NAME: {"verdict": …, "confidence": …, "unknown": …, "error": …, "refuse": …}}, "sleep_s": …,
-"die": PATH, "bad": [SUBJECT_ID]}`; `die`: end at the first question while that file exists (it is deleted).
+"die": PATH, "hang": PATH, "bad": [SUBJECT_ID]}`; `die`, `hang`: end, or never answer, at the first question
+while that file exists (it is deleted).
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ from runtime.contract.errors import AdapterError, EngineError, RefusedError, Usa
 from runtime.contract.serving import Deadline  # noqa: E402
 from runtime.frames import read_window  # noqa: E402
 from runtime.router import Server  # noqa: E402
+from runtime.stats import ServerStats  # noqa: E402
 from runtime.wire import (  # noqa: E402
     AnswerReply,
     Ask,
     Done,
+    Health,
+    HealthReply,
     Hello,
     Ready,
     Reply,
@@ -39,8 +43,9 @@ from runtime.wire import (  # noqa: E402
 class Scripted:
     """Answers from the script."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, stats: ServerStats) -> None:
         self._bundle = bundle
+        self._stats = stats
         self._subjects: dict[str, int] = {}
 
     def __call__(self, request: Request, deadline: Deadline) -> Reply:
@@ -61,8 +66,14 @@ class Scripted:
             bad = [one.subject_id for one in request.adapters if one.subject_id in script.get("bad", [])]
             if bad:
                 raise AdapterError(f"adapter of {bad[0][:9]} was made for another base.", "Enrol again.")
-            self._subjects = {one.subject_id: one.release for one in request.adapters}
+            if not request.only_check:
+                self._subjects = {one.subject_id: one.release for one in request.adapters}
             return Done()
+        if isinstance(request, Health):
+            return HealthReply(
+                bundle_id=self._bundle.bundle_id, uptime_s=self._stats.uptime_s, queue=0, rss_mib=0.0,
+                overdue_s=self._stats.overdue_s(), **self._stats.counts(),
+            )  # fmt: skip
         if isinstance(request, Ask):
             return AnswerReply(answer=self._answer(request, script))
         raise UsageError(f"the script does not know {type(request).__name__}.")
@@ -71,6 +82,9 @@ class Scripted:
         if "die" in script and Path(script["die"]).exists():
             Path(script["die"]).unlink()
             os._exit(9)
+        if "hang" in script and Path(script["hang"]).exists():
+            Path(script["hang"]).unlink()
+            threading.Event().wait()
         if request.window is None:
             raise UsageError("the script knows cameras only.")
         said = script.get("cameras", {}).get(request.window.camera, {})
@@ -111,7 +125,8 @@ def _stop_at_end_of_stdin(server: Server) -> None:
 
 def main(bundle: str, endpoint: str) -> None:
     """Serve until SIGTERM or the end of standard input."""
-    with Server(endpoint, Scripted(Bundle.open(Path(bundle)))) as server:
+    stats = ServerStats()
+    with Server(endpoint, Scripted(Bundle.open(Path(bundle)), stats), stats=stats, grace_s=0.5) as server:
         signal.signal(signal.SIGTERM, lambda *_: server.stop())
         threading.Thread(target=_stop_at_end_of_stdin, args=(server,), daemon=True).start()
         server.serve()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -127,6 +128,19 @@ def test_its_log_is_private_and_no_password_is_shown_anywhere(home: World) -> No
     assert b"cannot open rtsp://" in shown
     assert b"secret" not in shown
     assert b"anna" not in shown
+
+
+def test_daemon_and_runtime_log_json_lines_when_the_settings_say_so(home: World) -> None:
+    text = home.home.config_file.read_text(encoding="utf-8")
+    home.home.config_file.write_text(f'log = "json"\n{text}', encoding="utf-8")
+    with running(home) as process:
+        wait_for(lambda: home.status().runtime == "down")
+        process.terminate()
+        assert process.wait(STOP_WITHIN_S) == 0
+    lines = (home.home.logs / "daemon.log").read_text(encoding="utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    assert {"at", "level", "logger", "message"} == {key for record in records for key in record}
+    assert records[-1]["message"] == "stopped"
 
 
 def _arguments(pid: int) -> bytes:

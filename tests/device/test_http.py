@@ -14,7 +14,7 @@ import pytest
 
 from device.paths import Home
 from runtime.client import Client, wait_until_ready
-from runtime.http.front import JsonLines
+from runtime.logs import JsonLines
 from tests.device.command_line import run_json
 from tests.device.http_world import chat, clip_of, data_url, served, tiny_home, until
 from tests.fakes.tiny_bundle import ANN, BEN, frame

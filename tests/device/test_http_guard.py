@@ -27,11 +27,11 @@ from runtime.contract.errors import BusyError, ConfigError, ContentError
 from runtime.contract.serving import Deadline
 from runtime.http.access import open_gate
 from runtime.http.bodies import MAX_BODY_BYTES
-from runtime.http.front import JsonLines
 from runtime.http.house import Listed
 from runtime.http.openapi import document
 from runtime.http.pictures import MAX_PIXELS
 from runtime.http.settings import HttpConfig
+from runtime.logs import JsonLines
 from runtime.router import Server
 from runtime.wire import AnswerReply, Ask, DaemonAsk, Reply, Request
 from tests.device.command_line import command, environment, run_json

@@ -33,7 +33,8 @@ from runtime.contract.errors import (
     WireError,
 )
 from runtime.contract.serving import ClipSource, Deadline
-from runtime.router import Handler, Server, ServerStats
+from runtime.router import Handler, Server
+from runtime.stats import ServerStats
 from runtime.wire import (
     AnswerReply,
     Ask,

@@ -25,8 +25,8 @@ from runtime.contract.dialogue import Intent
 from runtime.contract.errors import AdapterError, ConfigError, DeadlineError, UnavailableError, WireError
 from runtime.contract.pixels import PixelSpec
 from runtime.contract.serving import AdapterRef, ClipSource, EnrolRequest, WindowSource
-from runtime.router import ServerStats
 from runtime.server import SessionHandler
+from runtime.stats import ServerStats
 from runtime.wire import (
     AnswerReply,
     Ask,
@@ -51,6 +51,7 @@ from runtime.contract.serving import ClipSource, EnrolReport
 
 class FakeSession:
     def __init__(self, config): self.config = config
+    def check_subjects(self, refs): self.set_subjects(refs)
     def set_subjects(self, refs):
         if any(not ref.path.exists() for ref in refs):
             raise AdapterError("adapter file is missing.", "Enrol again.")
@@ -98,10 +99,13 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def served(bundle: Path, *extra: str) -> Iterator[tuple[subprocess.Popen[str], Client]]:
+def served(
+    bundle: Path, *extra: str, before: tuple[str, ...] = ()
+) -> Iterator[tuple[subprocess.Popen[str], Client]]:
     endpoint = f"ipc://{bundle.parent}/r.sock"
     process = subprocess.Popen(
-        [sys.executable, "-c", _FAKE_SESSION, "serve", "--bundle", str(bundle), "--socket", endpoint, *extra],
+        [sys.executable, "-c", _FAKE_SESSION, *before, "serve", "--bundle", str(bundle), "--socket", endpoint,
+         *extra],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
     )  # fmt: skip
     with process, Client(endpoint) as client:
@@ -293,3 +297,25 @@ def test_tidying_never_waits_for_a_session_that_is_busy(bundle: Path) -> None:
     thread.join(10)
     handler.tidy()
     assert session.tidied == 2
+
+
+def test_its_log_is_json_lines_when_wanted(bundle: Path) -> None:
+    with served(bundle, before=("--log-format", "json")) as (process, _):
+        os.kill(process.pid, signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    first, last = (json.loads(line) for line in errors.splitlines())
+    assert (first["level"], first["logger"]) == ("INFO", "runtime")
+    assert "serving bundle" in first["message"] and "stopped after" in last["message"]
+
+
+def test_adapters_that_are_only_checked_are_not_installed(bundle: Path) -> None:
+    adapter = bundle.parent / "x.safetensors"
+    adapter.touch()
+    with served(bundle) as (_, client):
+        client.call(SetSubjects(adapters=(AdapterRef(WHO, adapter, 2),)), 5000)
+        only = SetSubjects(adapters=(AdapterRef(WHO, adapter, 3),), only_check=True)
+        assert client.call(only, 5000) == Done()
+        with pytest.raises(AdapterError, match="missing"):
+            missing = AdapterRef(WHO, Path("/nowhere"), 3)
+            client.call(SetSubjects(adapters=(missing,), only_check=True), 5000)
+        assert wait_until_ready(client, 5000).subjects == {WHO: 2}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import av.error
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from runtime import video as video_module
-from runtime.contract.errors import ContentError, UsageError
+from runtime.contract.errors import ContentError, UnavailableError, UsageError
 from runtime.video import read_video
 
 
@@ -169,3 +171,31 @@ def test_a_still_picture_is_a_clip_of_one_frame_whatever_its_name(tmp_path: Path
         assert cv2.imwrite(str(tmp_path / name), numbered(1)[0])
         video = read_video(tmp_path / name, fps=4)
         assert video.clip.frames.shape == (1, 48, 64, 3)
+
+
+@pytest.mark.parametrize("number", [errno.ENOMEM, errno.EAGAIN])
+def test_memory_that_runs_out_in_the_middle_is_no_shorter_clip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A clip that ends early would be proof that nobody came later."""
+    path = write(tmp_path / "a.mkv", numbered(8))
+
+    class RunsOut:
+        def __init__(self, container: Any) -> None:
+            self.container = container
+            self.streams, self.duration = container.streams, container.duration
+
+        def decode(self, stream: Any) -> Any:
+            yield next(self.container.decode(stream))
+            raise av.error.FFmpegError(number, "not enough")
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self.container.close()
+
+    opened = video_module._open
+    monkeypatch.setattr(video_module, "_open", lambda path: RunsOut(opened(path)))
+    with pytest.raises(UnavailableError, match="cannot be decoded now: not enough"):
+        read_video(path, fps=4.0)
