@@ -28,6 +28,8 @@ WEIGHTS, SIZES, TOKENIZER, CALIBRATION = (
     "calibration.json",
 )
 _LARGEST_HALF = 65504.0
+_NEUTRAL = "bridge.traits.correct."
+"""Layers that change nothing while they are zero; a base that is older than they are lacks them."""
 
 
 def round_to_half(model: PVChat) -> None:
@@ -69,8 +71,13 @@ def load_base(folder: Path) -> tuple[PVChat, ModelConfig]:
         raise _no_checkpoint(folder, error) from error
     config = parse_settings(sizes, ModelConfig, where=str(folder / SIZES))
     model = build_model(config)
+    lacking = {
+        name: torch.zeros_like(tensor)
+        for name, tensor in model.state_dict().items()
+        if name.startswith(_NEUTRAL) and name not in weights
+    }
     try:
-        model.load_state_dict(weights)
+        model.load_state_dict({**weights, **lacking})
     except RuntimeError as error:
         raise BundleError(f"{folder / WEIGHTS} does not fit {SIZES}: {error}.") from error
     return model.eval(), config

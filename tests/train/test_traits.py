@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests.train.model_fixtures import random_bridge, random_inputs
 from train.base.trait_readout import TRAIT_SIZES, readout_loss
+from train.checkpoint import WEIGHTS, load_base, save_base
 from train.model.bridge import BridgeConfig
+from train.model.pvchat import ModelConfig, build_model
 from train.model.traits import TraitEvidence
 
 SIZES = (2, 4, 3, 5, 2, 6)
@@ -84,6 +88,37 @@ def test_the_fewer_traits_can_be_read_the_less_their_likeness_proves() -> None:
     proof = [float(reader()(me, view)) for view in views]
     assert proof == sorted(proof, reverse=True)
     assert proof[-1] == pytest.approx(0.0, abs=1e-4)
+
+
+@torch.no_grad()
+def test_at_first_nothing_is_corrected_and_later_what_was_told_is_weighed() -> None:
+    torch.manual_seed(0)
+    a, b = torch.randn(2, 3, sum(SIZES)), torch.randn(2, 5, sum(SIZES))
+    evidence = reader()
+    plain, told = evidence.compare(a, b)
+    assert torch.equal(evidence(a, b), plain)
+    assert told.shape == (2, 3, 5, 4 * len(SIZES) + 1)
+    torch.testing.assert_close(told[1, 2, 4, 0], a[1, 2] @ b[1, 4])
+    for parameter in list(evidence.correct.parameters())[-2:]:
+        parameter.fill_(0.1)
+    torch.testing.assert_close(evidence(a, b), plain + evidence.correct(told).squeeze(-1))
+    assert not torch.allclose(evidence(a, b), plain, atol=1e-3)
+
+
+@torch.no_grad()
+def test_a_base_from_before_the_correction_is_read_and_corrects_nothing(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    save_base(tmp_path, build_model(ModelConfig()), ModelConfig(), "{}")
+    weights = load_file(tmp_path / WEIGHTS)
+    older = {name: tensor for name, tensor in weights.items() if ".traits.correct." not in name}
+    assert len(older) == len(weights) - 4
+    save_file(older, tmp_path / WEIGHTS)
+    traits = load_base(tmp_path)[0].bridge.traits
+    a, b = (
+        torch.randn(1, 2, ModelConfig().bridge.embed_dim),
+        torch.randn(1, 3, ModelConfig().bridge.embed_dim),
+    )
+    assert torch.equal(traits(a, b), traits.compare(a, b)[0])
 
 
 @torch.no_grad()

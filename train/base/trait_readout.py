@@ -1,8 +1,8 @@
 """Fits how traits are read and weighed, on people that the head encoder has not seen. Knows no bridge.
 
 First the read-out of all traits with cross-entropy where a trait can be told, and with even probabilities
-as the target where it cannot, so that what is not visible is read as not known. Then how sharp and how
-reliable each trait is, on pairs of a reference clip and a track of another clip.
+as the target where it cannot, so that what is not visible is read as not known. Then, on pairs of a reference
+clip and a track of another clip, how sharp and how reliable each trait is, and last what corrects their sum.
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ from train.world.traits import HEAD_TRAITS, TRAITS
 TRAIT_SIZES: tuple[int, ...] = tuple(len(TRAITS[name].values) for name in HEAD_TRAITS)
 _STEPS, _BATCH, _RATE, _DECAY = 3000, 1024, 3e-3, 1e-4
 _PAIR_STEPS, _PAIR_RATE = 600, 2e-2
+_CORRECTION_STEPS, _CORRECTION_BATCH, _CORRECTION_RATE = 1500, 2048, 3e-3
+_CORRECTION_DECAY, _CORRECTION_DROPOUT = 1e-2, 0.15
 _TWIN_SHARE, _SAME_SHARE = 0.25, 0.5
 
 
 def fit_traits(
     traits: TraitEvidence, data: WorldData, features: Features, *, people: int, clips_each: int, seed: int
 ) -> None:
-    """Fit in place on the people 0 to `people` - 1; the read-out is frozen, its weighing may learn on.
+    """Fit in place on the people 0 to `people` - 1; read-out and correction are frozen, the weighing is not.
 
     Raises:
         ValueError: the module's groups are not this world's traits.
@@ -97,23 +99,30 @@ def _weigh(
     traits: TraitEvidence, means: NDArray[np.float32], who: NDArray[np.int64], people: int, clips_each: int,
     seed: int,
 ) -> None:  # fmt: skip
-    """Fit sharpness, misreading and the share of look-alikes; a person's first clip is the reference."""
+    """Fit how traits are weighed, then the correction; a person's first clip is the reference."""
     rng = np.random.default_rng((seed, 32))
     chosen = [traits.sharpness, traits.misread, traits.kin]
     bias = torch.zeros((), requires_grad=True)
-    optimiser = torch.optim.Adam([*chosen, bias], lr=_PAIR_RATE)
 
-    def loss() -> Tensor:
-        asked, clip, slot, same = draw_pairs(rng, who, people, clips_each, _BATCH)
+    def loss(batch: int, dropout: float) -> Tensor:
+        asked, clip, slot, same = draw_pairs(rng, who, people, clips_each, batch)
         template = torch.from_numpy(means[asked * clips_each, 0])[:, None]
         track = torch.from_numpy(means[clip, slot])[:, None]
         in_view = (track.abs().sum(dim=-1) > 0) & (template.abs().sum(dim=-1) > 0)
-        evidence = traits(template, track)[:, 0, 0]
+        evidence, told = traits.compare(template, track)
+        evidence = evidence + traits.correct(F.dropout(told, dropout)).squeeze(-1)
         return F.binary_cross_entropy_with_logits(
-            evidence + bias, torch.from_numpy(same), weight=in_view[:, 0].float()
+            evidence[:, 0, 0] + bias, torch.from_numpy(same), weight=in_view[:, 0].float()
         )
 
-    _descend(optimiser, loss, _PAIR_STEPS, _PAIR_RATE)
+    optimiser: torch.optim.Optimizer = torch.optim.Adam([*chosen, bias], lr=_PAIR_RATE)
+    _descend(optimiser, lambda: loss(_BATCH, 0.0), _PAIR_STEPS, _PAIR_RATE)
+    correction = [*traits.correct.parameters(), bias]
+    optimiser = torch.optim.AdamW(correction, lr=_CORRECTION_RATE, weight_decay=_CORRECTION_DECAY)
+    _descend(
+        optimiser, lambda: loss(_CORRECTION_BATCH, _CORRECTION_DROPOUT), _CORRECTION_STEPS, _CORRECTION_RATE
+    )
+    traits.correct.requires_grad_(False)
 
 
 def _descend(optimiser: torch.optim.Optimizer, loss: Callable[[], Tensor], steps: int, rate: float) -> None:
