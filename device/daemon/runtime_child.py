@@ -27,9 +27,10 @@ class RuntimeGoneError(Exception):
     """The runtime died while it was answering. Never leaves the daemon: the call is made to the next one."""
 
 
-def serve_command(models: Path) -> RuntimeCommand:
-    """The real runtime, which finds models of others in the folder `models`."""
-    serve = [sys.executable, "-m", "runtime", "serve", "--until-stdin-ends", "--models", str(models)]
+def serve_command(models: Path, engines: Path) -> RuntimeCommand:
+    """The real runtime, which finds models of others and TensorRT plans in these folders."""
+    found = ["--models", str(models), "--engines", str(engines)]
+    serve = [sys.executable, "-m", "runtime", "serve", "--until-stdin-ends", *found]
     return lambda bundle, endpoint: [*serve, "--bundle", str(bundle), "--socket", endpoint]
 
 
