@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint box evaluate clean
+.PHONY: demo test lint box evaluate bench clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)          ## set everything up in .venv, then the main job
@@ -43,6 +43,11 @@ evaluate: $(STAMP)
 	$(BIN)/python -m train.evaluate --bundle runtime/base_bundle \
 	  --config configs/train/evaluate$(if $(QUICK),_quick).toml \
 	  $(if $(WORLD),--world $(WORLD),--seeds $(SEEDS))
+
+# Ours against PyTorch, onnxruntime-genai and llama.cpp, in turns, on a quiet machine. QUICK=1: only that it runs.
+THREADS ?= 2
+bench: $(STAMP)
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m export.bench --threads $(THREADS) $(if $(QUICK),--quick,--json docs/results/bench.json)
 
 clean:
 	rm -rf $(VENV) .venv-box out build *.egg-info
