@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint box evaluate bench-runtime chaos-runtime clean
+.PHONY: demo test lint box evaluate bench bench-runtime chaos-runtime clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)          ## set everything up in .venv, then the main job
@@ -53,6 +53,11 @@ bench-runtime: $(STAMP)
 chaos-runtime: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos \
 	  $(if $(QUICK),--rounds 10 --fuzz 5000 --questions 200 --windows 200) $(if $(RESULTS),--results $(RESULTS))
+
+# Ours against PyTorch, onnxruntime-genai and llama.cpp, in turns, on a quiet machine. QUICK=1: only that it runs.
+THREADS ?= 2
+bench: $(STAMP)
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m export.bench --threads $(THREADS) $(if $(QUICK),--quick,--json docs/results/bench.json)
 
 clean:
 	rm -rf $(VENV) .venv-box out build *.egg-info

@@ -6,6 +6,7 @@ file `current`. After a crash `current` names the old bundle or the new one, who
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,11 +14,12 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from device.paths import Home
 from device.store.blobs import fsync_folder, write_atomically
 from runtime.contract.bundle import Bundle
-from runtime.contract.errors import BundleError, StoreError
+from runtime.contract.errors import BundleError, EngineError, StoreError
 
 SELFTEST_TIMEOUT_S = 300
 _INCOMING = "incoming-"
@@ -98,6 +100,30 @@ def selftest(bundle: Path, adapter: Path | None = None) -> None:
             f"the self-test of {bundle.name} failed (exit code {done.returncode}): {why}.",
             "The box stays on the bundle it had.",
         )
+
+
+def build_engines(home: Home, bundle: Path) -> dict[str, Any]:
+    """Build a bundle's TensorRT plans in a process of their own; returns its report.
+
+    Raises:
+        BundleError: a damaged bundle, or one that has nothing to build.
+        EngineError: no TensorRT or no GPU here, or the build fails.
+    """
+    home.create()
+    command = [sys.executable, "-m", "runtime", "build-engines", str(bundle), "--engines", str(home.engines)]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env=child_environment(),
+        check=False,
+    )
+    if done.returncode == 0:
+        report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return report
+    said = done.stderr.strip().splitlines() or ["it said nothing"]
+    why = said[-1].removeprefix("pvchat-edge runtime: ")
+    raise (EngineError if done.returncode == EngineError.exit_code else BundleError)(why)
 
 
 def child_environment() -> dict[str, str]:

@@ -72,6 +72,11 @@ class Home:
         return self.root / "models"
 
     @property
+    def engines(self) -> Path:
+        """TensorRT plans built on this box, one folder a bundle, as `bundle build-engines` makes them."""
+        return self.root / "engines"
+
+    @property
     def run(self) -> Path:
         """Sockets, pid and lock files."""
         return self.root / "run"

@@ -167,7 +167,8 @@ def _start(home: Home, bundle: Bundle, client: Client, limits: Limits) -> Ready:
         sys.executable, "-m", "device.idle_runtime",
         "--socket", client.endpoint, "--idle-exit-s", str(limits.runtime_idle_exit_s), "--",
         sys.executable, "-m", "runtime", "serve", "--until-stdin-ends",
-        "--bundle", str(bundle.root.absolute()), "--socket", client.endpoint, "--models", str(home.models),
+        "--bundle", str(bundle.root.absolute()), "--socket", client.endpoint,
+        "--models", str(home.models), "--engines", str(home.engines),
     ]  # fmt: skip
     _started[:] = [child for child in _started if child.poll() is None]
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)

@@ -1,4 +1,4 @@
-"""`python -m export CONFIG --checkpoint DIR --out DIR`: a bundle from a checkpoint.
+"""`python -m export CONFIG [--checkpoint DIR] [--out DIR]`: a bundle from a checkpoint.
 
 Progress goes to stderr; the last line on stdout is one line of JSON.
 """
@@ -14,14 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import runtime
 from export.config import load_export_config
-from export.files import read_calibration, read_golden, read_notes, ready_engines
-from export.pack import pack, size_mib
-from runtime.contract.bundle import Bundle
-from runtime.contract.errors import PvchatError
+from export.files import read_calibration, read_golden, read_notes, read_windows, ready_engines
+from export.pack import PruneWish, pack, size_mib
+from runtime.contract.bundle import MANIFEST, Bundle
+from runtime.contract.errors import PvchatError, UsageError
 from train.checkpoint import CALIBRATION, fingerprint
 
-_EVALUATION, _MADE_BY = "evaluation.json", "made_by.json"
+_BASE = Path(runtime.__file__).parent / "base_bundle" / "checkpoint"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,28 +51,36 @@ def _export(arguments: argparse.Namespace, say: Any) -> Bundle:
     config = load_export_config(arguments.config)
     if arguments.quick:
         config = dataclasses.replace(config, prove_perturbed=False)
+    if arguments.windows is not None and arguments.prune_heads != "measured":
+        raise UsageError("--windows is for heads that are measured.", "Add --prune-heads measured.")
+    windows = () if arguments.windows is None else read_windows(arguments.windows)
     checkpoint: Path = arguments.checkpoint
     ready = ready_engines(arguments.engines_from, fingerprint(checkpoint)) if arguments.engines_from else None
     return pack(
         checkpoint,
-        arguments.out,
+        arguments.out or Path("out") / "export" / arguments.config.stem,
         kind="household" if arguments.adapters else "base",
         calibration=read_calibration(arguments.calibration or checkpoint / CALIBRATION),
-        evaluation=_notes(arguments.evaluation, checkpoint / _EVALUATION),
-        made_by=_notes(arguments.made_by, checkpoint / _MADE_BY),
+        evaluation=_notes(arguments.evaluation, checkpoint, "evaluation"),
+        made_by=_notes(arguments.made_by, checkpoint, "made_by"),
         config=config,
         adapters=arguments.adapters,
         golden=read_golden(arguments.golden) if arguments.golden else None,
         ready=ready,
+        pruning=None if arguments.prune_heads is None else PruneWish(arguments.prune_heads, windows),
         progress=say,
     )
 
 
-def _notes(given: Path | None, usual: Path) -> dict[str, Any]:
-    """Notes from a file that was named, else from the usual one where there is one."""
-    if given is not None:
-        return read_notes(given)
-    return read_notes(usual) if usual.is_file() else {}
+def _notes(given: Path | None, checkpoint: Path, what: str) -> dict[str, Any]:
+    """Notes from a named file, else from beside the checkpoint, else from the bundle that it lies in."""
+    usual = checkpoint / f"{what}.json"
+    if given is not None or usual.is_file():
+        return read_notes(given or usual)
+    if not (checkpoint.parent / MANIFEST).is_file():
+        return {}
+    notes = getattr(Bundle.open(checkpoint.parent).manifest, what)
+    return {name: value for name, value in notes.items() if name not in ("parity", "export")}
 
 
 def _summary(bundle: Bundle, seconds: float) -> dict[str, Any]:
@@ -83,6 +92,7 @@ def _summary(bundle: Bundle, seconds: float) -> dict[str, Any]:
         "mb": round(size_mib(bundle), 3),
         "max_abs": max(parity["max_abs"].values()),
         "parity": parity,
+        "on_the_box": "pvchat-edge bundle build-engines" if bundle.manifest.build else None,
         "seconds": round(seconds, 1),
     }
     if "perturbed_max_abs" in parity:
@@ -93,18 +103,26 @@ def _summary(bundle: Bundle, seconds: float) -> dict[str, Any]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m export", description="Make a bundle from a checkpoint.")
     parser.add_argument("config", type=Path, help="configs/export/*.toml")
-    parser.add_argument("--checkpoint", type=Path, required=True, help="folder written by train.base")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="folder of the bundle; a bundle there is replaced"
-    )
+    parser.add_argument("--checkpoint", type=Path, default=_BASE, help="default: the package's own base")
+    parser.add_argument("--out", type=Path, help="default: out/export/PROFILE; a bundle there is replaced")
     parser.add_argument("--adapters", type=Path, nargs="*", default=[], help="members of a household bundle")
     parser.add_argument("--calibration", type=Path, help=f"default: {CALIBRATION} in the checkpoint")
-    parser.add_argument("--evaluation", type=Path, help=f"default: {_EVALUATION} in the checkpoint, if there")
-    parser.add_argument("--made-by", type=Path, help=f"default: {_MADE_BY} in the checkpoint, if there")
+    parser.add_argument(
+        "--evaluation", type=Path, help="default: evaluation.json in the checkpoint, if there"
+    )
+    parser.add_argument("--made-by", type=Path, help="default: made_by.json in the checkpoint, if there")
     parser.add_argument(
         "--golden", type=Path, help=".safetensors with `<engine>.in.<name>` for the self-test"
     )
     parser.add_argument("--engines-from", type=Path, help="a bundle of this checkpoint: do not export again")
+    parser.add_argument(
+        "--prune-heads", choices=("proven", "measured"), help="cut routed heads that are never open"
+    )
+    parser.add_argument(
+        "--windows",
+        type=Path,
+        help=".safetensors with `bridge.in.<name>` of a household's windows, to measure on",
+    )
     parser.add_argument("--quick", action="store_true", help="do not export and compare perturbed weights")
     parser.add_argument("--json", type=Path, help="write the JSON line to this file, too")
     return parser

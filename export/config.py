@@ -9,6 +9,8 @@ from typing import Literal
 from runtime.contract.settings import load_settings
 
 Bits = Literal["int4", "int8"]
+HALF_ROLES = ("vision", "head", "body", "bridge")
+OPSETS = (20, 23)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,37 @@ class LanguageExport:
 
 
 @dataclass(frozen=True, slots=True)
+class TensorrtExport:
+    """Engines that the box builds itself, see `runtime.engines.plans.BuildStep`.
+
+    Attributes:
+        roles: engines that become plans; the others run in ONNX Runtime.
+        sizes: by letter, the least, usual and largest size that a plan takes.
+        workspace_mib: memory that TensorRT may use while it builds and runs.
+    """
+
+    roles: tuple[str, ...] = HALF_ROLES
+    sizes: dict[str, tuple[int, ...]] = field(
+        default_factory=lambda: {"T": (1, 8, 16), "N": (1, 8, 64), "S": (1, 2, 8)}
+    )
+    workspace_mib: int = 1024
+
+    def __post_init__(self) -> None:
+        for letter, sizes in self.sizes.items():
+            if len(sizes) != 3 or sorted(sizes) != list(sizes) or sizes[0] < 1:
+                raise ValueError(f"sizes.{letter} must be three numbers that rise from 1 on, got {sizes}")
+
+
+@dataclass(frozen=True, slots=True)
 class ExportConfig:
     """One profile of export; see `configs/export/cpu.toml`.
 
     Attributes:
-        opset: ONNX opset of vision, head, bridge and enrol.
+        opset: ONNX opset of vision, head, bridge and enrol: 20, or 23, whose attention is one operator.
         max_abs: largest absolute difference of an engine's output from torch.
+        half: engines that compute in float16; they are held to cosines instead.
+        half_min_cosine, half_min_cosine_bridge: lowest cosine of a row of their outputs.
+        tensorrt: what the box builds itself; None: nothing.
         prove_perturbed: also export perturbed weights and compare, so that branches that the real weights
             leave at rest are compared too (as long again as the export itself).
         max_mib: a larger bundle is refused.
@@ -60,14 +87,25 @@ class ExportConfig:
 
     opset: int = 20
     max_abs: float = 1e-4
+    half: tuple[str, ...] = ()
+    half_min_cosine: float = 0.999
+    half_min_cosine_bridge: float = 0.99
     prove_perturbed: bool = True
     max_mib: float = 25.0
     seed: int = 1
     language: LanguageExport = field(default_factory=LanguageExport)
+    tensorrt: TensorrtExport | None = None
 
     def __post_init__(self) -> None:
-        if not 18 <= self.opset <= 20:
-            raise ValueError(f"opset must be 18 to 20 (TensorRT 10.3 knows no newer one), got {self.opset}")
+        if self.opset not in OPSETS:
+            raise ValueError(f"opset must be 20 (TensorRT 10.3 knows no newer one) or 23, got {self.opset}")
+        unknown = sorted({*self.half} - {*HALF_ROLES})
+        if unknown:
+            raise ValueError(f"half may name {', '.join(HALF_ROLES)}, got {', '.join(unknown)}")
+
+    def min_cosine(self, role: str) -> float:
+        """Lowest cosine of an engine that computes in float16."""
+        return self.half_min_cosine_bridge if role == "bridge" else self.half_min_cosine
 
 
 def load_export_config(path: Path) -> ExportConfig:

@@ -108,7 +108,7 @@ class DecoderExport(ExporterConfig):  # type: ignore[misc]
         for name, axes in list(self.outputs.items())[1:]:
             past = dummies[name.replace("present.", "past_key_values.")]
             outputs.append(TensorSpec(name, "float32", _shape(past.shape, axes)))
-        return EngineSpec(PATHS["language"], tuple(inputs), tuple(outputs))
+        return EngineSpec(PATHS["language"], tuple(inputs), tuple(outputs), precision="int4")
 
     def empty_past(self) -> dict[str, Floats]:
         """Past keys and values of no tokens."""

@@ -19,6 +19,7 @@ from transformers import MistralForCausalLM
 from export.wrappers import Arrays, Floats
 from runtime.contract.errors import BundleError
 from runtime.engines.base import Array
+from train.model.language import CACHE
 
 _LAYER = re.compile(r"^/model/layers\.(\d+)/(attn|mlp)/(\w+_proj)/MatMul")
 _HEAD = re.compile(r"^/lm_head/MatMul")
@@ -60,7 +61,7 @@ def run_decoder(model: MistralForCausalLM, embeds: Floats) -> dict[str, Floats]:
     with torch.inference_mode():
         out = model(inputs_embeds=torch.from_numpy(embeds), use_cache=True)
     found = {"logits": out.logits[:, -1:]}
-    for index, layer in enumerate(out.past_key_values.layers):
+    for index, layer in enumerate(getattr(out, CACHE).layers):
         found[f"present.{index}.key"], found[f"present.{index}.value"] = layer.keys, layer.values
     return {name: np.ascontiguousarray(value.numpy(), dtype=np.float32) for name, value in found.items()}
 

@@ -66,6 +66,22 @@ def read_golden(path: Path) -> dict[str, Arrays]:
     return dict(golden)
 
 
+def read_windows(path: Path) -> tuple[Arrays, ...]:
+    """Windows of a household: `bridge.in.<name>`, each with the windows as its first axis.
+
+    Raises:
+        BundleError: no such file, a key of another form, or arrays of different lengths.
+    """
+    stacked = read_golden(path).get("bridge", {})
+    counts = {len(array) for array in stacked.values()}
+    if len(counts) != 1:
+        raise BundleError(f"{path} holds no windows: `bridge.in.<name>`, all of one length.")
+    return tuple(
+        {name: np.ascontiguousarray(array[at]) for name, array in stacked.items()}
+        for at in range(counts.pop())
+    )
+
+
 def ready_engines(root: Path, base: str) -> dict[str, bytes]:
     """The engines of a bundle that was made from the checkpoint `base`.
 

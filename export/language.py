@@ -50,8 +50,8 @@ def build_language(model: MistralForCausalLM, tokenizer_json: str, config: Langu
     check_sizes(model)
     with tempfile.TemporaryDirectory(prefix="pvchat-language-") as name:
         folder = Path(name)
-        _write_source(folder / "source", model, tokenizer_json)
-        _run_builder(folder, config)
+        write_source(folder / "source", model, tokenizer_json)
+        _run_builder(folder / "source", folder / "built", config, embeddings=False)
         graph = onnx.load(folder / "built" / "model.onnx", load_external_data=True)
     strip(graph)
     _check(graph, DecoderExport(model.config))
@@ -88,7 +88,20 @@ def embedding_table(model: MistralForCausalLM) -> NDArray[np.float16]:
     return half
 
 
-def _write_source(folder: Path, model: MistralForCausalLM, tokenizer_json: str) -> None:
+def build_whole(source: Path, built: Path, config: LanguageExport) -> None:
+    """Quantise a decoder with its embeddings, as onnxruntime-genai's own generator wants it, into files.
+
+    Args:
+        source: as `write_source` wrote it.
+
+    Raises:
+        BundleError: the builder fails.
+    """
+    _run_builder(source, built, config, embeddings=True)
+
+
+def write_source(folder: Path, model: MistralForCausalLM, tokenizer_json: str) -> None:
+    """Weights, sizes and tokenizer in Hugging Face's layout; the folder must not exist."""
     folder.mkdir()
     weights = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
@@ -100,9 +113,9 @@ def _write_source(folder: Path, model: MistralForCausalLM, tokenizer_json: str) 
     (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer))
 
 
-def _run_builder(folder: Path, config: LanguageExport) -> None:
+def _run_builder(source: Path, built: Path, config: LanguageExport, *, embeddings: bool) -> None:
     options = {
-        "exclude_embeds": "true",
+        "exclude_embeds": "false" if embeddings else "true",
         "fuse_qkv": "false",
         "prune_lm_head": "true",
         "hf_token": "false",
@@ -114,14 +127,14 @@ def _run_builder(folder: Path, config: LanguageExport) -> None:
         options["matmul_mixed_precision"] = "last_matmul:int8"
     command = [
         sys.executable, "-m", "onnxruntime_genai.models.builder",
-        "-i", str(folder / "source"), "-o", str(folder / "built"), "-c", str(folder / "cache"),
+        "-i", str(source), "-o", str(built), "-c", str(built.with_name("cache")),
         "-p", "int4", "-e", "cpu", "--extra_options", *(f"{key}={value}" for key, value in options.items()),
     ]  # fmt: skip
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     try:
         done = subprocess.run(
             command,
-            cwd=folder,
+            cwd=source.parent,
             env=environment,
             capture_output=True,
             text=True,

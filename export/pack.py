@@ -7,8 +7,9 @@ import importlib.metadata
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,9 @@ from export.build import Built, Progress, Source, build_engines, golden_tensors,
 from export.config import ExportConfig
 from export.language import embedding_table
 from export.prompts import PromptCase
-from export.specs import MAX_SUBJECTS, shape_letters
+from export.prove import prove_bundle
+from export.prune import Method, Pruning, measured, proven
+from export.specs import MAX_SUBJECTS, pixel_spec, shape_letters
 from export.wrappers import Arrays
 from runtime.adapters import read_adapter
 from runtime.contract.bundle import (
@@ -34,10 +37,8 @@ from runtime.contract.bundle import (
 )
 from runtime.contract.calibration import Calibration
 from runtime.contract.errors import BundleError, UsageError
-from runtime.contract.pixels import PixelSpec
 from runtime.contract.prompt import TEMPLATE_VERSION
 from train.checkpoint import CALIBRATION, SIZES, TOKENIZER, WEIGHTS
-from train.model.pvchat import ModelConfig
 
 Kind = Literal["base", "household"]
 _ROLES = {
@@ -47,6 +48,14 @@ _ROLES = {
 }
 _FOLDER_ROLES = {"checkpoint": "checkpoint", "golden": "golden", "adapters": "adapter"}
 _TOOLS = ("torch", "transformers", "optimum", "onnx", "onnxscript", "onnxruntime", "onnxruntime-genai")
+
+
+@dataclass(frozen=True, slots=True)
+class PruneWish:
+    """How idle routed heads are found: by proof, or measured on windows of the household."""
+
+    method: Method
+    windows: tuple[Arrays, ...] = ()
 
 
 def pack(
@@ -62,6 +71,7 @@ def pack(
     golden: Mapping[str, Arrays] | None = None,
     prompts: Sequence[PromptCase] | None = None,
     ready: Mapping[str, bytes] | None = None,
+    pruning: PruneWish | None = None,
     progress: Progress = lambda _: None,
 ) -> Bundle:
     """Export a checkpoint, prove it against torch, and write a bundle.
@@ -74,6 +84,7 @@ def pack(
         golden: inputs by engine for the self-test; made-up ones where none are given.
         prompts: on which the int4 language engine is judged; None: made-up ones.
         ready: engines already exported from this very checkpoint, by role.
+        pruning: which routed heads the bridge goes without; None: it keeps all.
 
     Raises:
         UsageError: `out_dir` holds something else. BundleError: torch disagrees, or it is too large.
@@ -84,37 +95,76 @@ def pack(
         raise UsageError("a base bundle has nobody in it.", "Pack adapters with kind household.")
     source, given = open_source(checkpoint_dir), dict(golden or {})
     members = _members(source, adapters)
+    pruned, windows = _pruning(source, pruning)
     built = build_engines(
-        source, config, golden=given, prompts=prompts, ready=dict(ready or {}), progress=progress
+        source,
+        config,
+        golden=given,
+        prompts=prompts,
+        ready={role: raw for role, raw in (ready or {}).items() if role != "bridge" or pruned is None},
+        progress=progress,
+        pruning=pruned,
+        windows=windows,
     )
     progress("write the bundle")
+
+    def write(root: Path) -> Manifest:
+        _write(root, source, built, golden_tensors(source, built, config, given), members)
+        _write_calibration(root, calibration)
+        about = {**made_by, "export": _made_with(config, pruned)}
+        scores = {**evaluation, "parity": built.parity}
+        return _manifest(root, kind, source, built, config, calibration, scores, about)
+
+    return _put_whole(out_dir, write, config.max_mib)
+
+
+def _put_whole(out_dir: Path, write: Callable[[Path], Manifest], max_mib: float) -> Bundle:
+    """Write beside the target, check, and rename; nothing is left behind when it fails."""
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}-", dir=out_dir.parent))
     try:
-        _write(temporary, source, built, golden_tensors(source, built, config, given), members)
-        _write_calibration(temporary, calibration)
-        about = {**made_by, "export": {"config": dataclasses.asdict(config), "tools": _tool_versions()}}
-        manifest = Manifest(
-            kind=kind,
-            base=source.base,
-            files=_entries(temporary, built),
-            engines=built.specs,
-            shapes=shape_letters(source.config),
-            pixels=_pixels(source.config),
-            calibration=calibration,
-            prompt={"template": TEMPLATE_VERSION, "max_subjects": MAX_SUBJECTS},
-            evaluation={**evaluation, "parity": built.parity},
-            budgets={"bundle_mib": config.max_mib},
-            made_by=about,
-        )
+        manifest = write(temporary)
         (temporary / MANIFEST).write_bytes(manifest_to_json(manifest))
-        _refuse_size(temporary, config.max_mib)
-        Bundle.open(temporary).verify()
+        _refuse_size(temporary, max_mib)
+        prove_bundle(temporary)
         temporary.chmod(0o755)
         _put(temporary, out_dir)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return Bundle.open(out_dir)
+
+
+def _manifest(
+    root: Path, kind: Kind, source: Source, built: Built, config: ExportConfig, calibration: Calibration,
+    evaluation: Mapping[str, Any], made_by: Mapping[str, Any],
+) -> Manifest:  # fmt: skip
+    return Manifest(
+        kind=kind,
+        base=source.base,
+        files=_entries(root, built),
+        engines=built.specs,
+        shapes=shape_letters(source.config),
+        pixels=pixel_spec(source.config),
+        calibration=calibration,
+        prompt={"template": TEMPLATE_VERSION, "max_subjects": MAX_SUBJECTS},
+        evaluation=dict(evaluation),
+        budgets={"bundle_mib": config.max_mib},
+        made_by=dict(made_by),
+        build={} if config.tensorrt is None else {"tensorrt": dataclasses.asdict(config.tensorrt)},
+    )
+
+
+def _pruning(source: Source, wish: PruneWish | None) -> tuple[Pruning | None, Sequence[Arrays]]:
+    if wish is None:
+        return None, ()
+    if wish.method == "proven":
+        return proven(source.model.bridge), ()
+    return measured(source.model.bridge, wish.windows), wish.windows
+
+
+def _made_with(config: ExportConfig, pruned: Pruning | None) -> dict[str, Any]:
+    about: dict[str, Any] = {"config": dataclasses.asdict(config), "tools": _tool_versions()}
+    return about if pruned is None else {**about, "pruned_heads": pruned.to_json()}
 
 
 def size_mib(bundle: Bundle) -> float:
@@ -191,17 +241,6 @@ def _entries(root: Path, built: Built) -> tuple[FileEntry, ...]:
         role = engines.get(name) or _ROLES.get(name) or _FOLDER_ROLES[name.split("/", 1)[0]]
         entries.append(FileEntry(name, path.stat().st_size, sha256_file(path), role))
     return tuple(entries)
-
-
-def _pixels(config: ModelConfig) -> PixelSpec:
-    return PixelSpec(
-        width=config.vision.width,
-        height=config.vision.height,
-        crop=config.head.crop,
-        body_width=config.body.width,
-        body_height=config.body.height,
-        window_frames=config.bridge.frames,
-    )
 
 
 def _tool_versions() -> dict[str, str]:

@@ -7,38 +7,45 @@ comparison would not notice that the engine lacks it. `perturb` makes a model in
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from export.config import ExportConfig
 from export.samples import sample_inputs
+from export.shipped import shipped_modules
 from export.specs import DYNAMIC, TORCH_ROLES, torch_specs
 from export.trace import trace
 from export.wrappers import Arrays, Floats, engine_modules, run_torch
 from runtime.contract.bundle import EngineSpec
 from runtime.contract.errors import BundleError
-from runtime.engines.base import Engine
+from runtime.engines.base import Array, Engine
 from runtime.engines.ort import CPU, OrtEngine
 from train.model.pvchat import ModelConfig, PVChat
 
 SIZES = (1, 2, 5, 8)
 EXAMPLE_SIZE = 3
+_WIDE = 32
 _MOVED = 0.2
 _AT_REST = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """The largest absolute difference of one output."""
+    """How far one output is from torch: the largest absolute difference, and the lowest cosine of a row.
+
+    A row is the last axis where that is wide enough to have a direction, else the whole output.
+    """
 
     name: str
     max_abs: float
+    cosine: float
 
 
-def load_engine(role: str, engine: bytes, specs: EngineSpec) -> Engine:
+def load_engine(role: str, engine: bytes, specs: EngineSpec) -> OrtEngine:
     """An engine as the box loads it; it comes up on the CPU or not at all."""
     return OrtEngine(role, engine, specs, provider=CPU, threads=1)
 
@@ -82,9 +89,18 @@ def compare(role: str, engine: Engine, inputs: Arrays, wanted: Arrays) -> list[A
         if got is None or got.shape != expected.shape:
             shape = None if got is None else got.shape
             raise BundleError(f"engine {role}: {name} has the shape {shape}, torch {expected.shape}.")
-        apart = np.abs(got.astype(np.float64) - expected.astype(np.float64))
-        found.append(Apart(f"{role}.{name}", float(apart.max(initial=0.0))))
+        a, b = got.astype(np.float64), expected.astype(np.float64)
+        found.append(Apart(f"{role}.{name}", float(np.abs(a - b).max(initial=0.0)), _least_cosine(a, b)))
     return found
+
+
+def _least_cosine(got: Array, expected: Array) -> float:
+    wide = expected.ndim > 0 and expected.shape[-1] >= _WIDE
+    a, b = (one.reshape(-1, expected.shape[-1] if wide else expected.size) for one in (got, expected))
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    both = lengths > 0
+    cosine = np.where(both, (a * b).sum(axis=1) / np.where(both, lengths, 1.0), (a == b).all(axis=1))
+    return float(cosine.min(initial=1.0))
 
 
 def check_engines(
@@ -107,14 +123,49 @@ def check_engines(
     Raises:
         BundleError: above the tolerance, naming the output and both numbers.
     """
-    specs, modules = torch_specs(config), engine_modules(model)
     worst: dict[str, float] = {}
-    for role, engine in engines.items():
-        for arrays in inputs[role]:
-            for apart in compare(role, engine, arrays, run_torch(modules[role], specs[role], arrays)):
-                worst[apart.name] = max(worst.get(apart.name, 0.0), apart.max_abs)
+    for apart in _all_apart(model, config, engines, inputs):
+        worst[apart.name] = max(worst.get(apart.name, 0.0), apart.max_abs)
     refuse_apart(worst, max_abs)
     return worst
+
+
+def check_half(
+    model: PVChat,
+    config: ModelConfig,
+    engines: Mapping[str, Engine],
+    inputs: Mapping[str, Sequence[Arrays]],
+    *,
+    settings: ExportConfig,
+) -> dict[str, float]:
+    """Compare engines that compute in float16 with torch in float32; see `check_engines`.
+
+    Returns:
+        the lowest cosine of each output's rows, as `engine.output`.
+
+    Raises:
+        BundleError: below its limit.
+    """
+    least: dict[str, float] = {}
+    for apart in _all_apart(model, config, engines, inputs):
+        least[apart.name] = min(least.get(apart.name, 1.0), apart.cosine)
+    for name, cosine in least.items():
+        limit = settings.min_cosine(name.split(".")[0])
+        if not cosine >= limit:
+            raise BundleError(
+                f"engine output {name} has the cosine {cosine:.5f} with torch, wanted is {limit:g}.",
+                "Take the engine out of `half` in the export's configuration.",
+            )
+    return least
+
+
+def _all_apart(
+    model: PVChat, config: ModelConfig, engines: Mapping[str, Engine], inputs: Mapping[str, Sequence[Arrays]]
+) -> Iterator[Apart]:
+    specs, modules = torch_specs(config), engine_modules(model)
+    for role, engine in engines.items():
+        for arrays in inputs[role]:
+            yield from compare(role, engine, arrays, run_torch(modules[role], specs[role], arrays))
 
 
 def refuse_apart(worst: Mapping[str, float], max_abs: float) -> None:
@@ -132,20 +183,54 @@ def refuse_apart(worst: Mapping[str, float], max_abs: float) -> None:
         )
 
 
-def prove_perturbed(
-    model: PVChat, config: ModelConfig, *, opset: int, max_abs: float, seed: int
+def check_all(
+    model: PVChat,
+    sizes: ModelConfig,
+    files: Mapping[str, bytes],
+    inputs: Mapping[str, Sequence[Arrays]],
+    settings: ExportConfig,
 ) -> dict[str, Any]:
-    """Export a perturbed copy and compare it, so that no part of the export goes unseen.
+    """Every engine held to what its precision allows, through the runtime's own code.
+
+    Returns:
+        `max_abs` by output of the float32 engines, `half_min_cosine` of the others, if there are any.
 
     Raises:
-        BundleError: above the tolerance.
+        BundleError: outside the tolerance.
     """
-    moved, specs = perturb(model, seed), torch_specs(config)
-    modules = engine_modules(moved)
-    engines = {}
+    specs = torch_specs(sizes)
+    engines = {role: load_engine(role, raw, specs[role]) for role, raw in files.items()}
+    half = {role: engine for role, engine in engines.items() if role in settings.half}
+    full = {role: engine for role, engine in engines.items() if role not in half}
+    report: dict[str, Any] = {"provider": _one({engine.provider for engine in engines.values()})}
+    report |= {"max_abs": check_engines(model, sizes, full, inputs, max_abs=settings.max_abs)}
+    if half:
+        report["half_min_cosine"] = check_half(model, sizes, half, inputs, settings=settings)
+    return report
+
+
+def _one(providers: set[str]) -> str:
+    """The provider that all engines ran on.
+
+    Raises:
+        BundleError: they ran on several, or on another than was asked for.
+    """
+    if providers != {CPU}:
+        raise BundleError(f"the engines ran on {', '.join(sorted(providers))}, not on {CPU}.")
+    return CPU
+
+
+def prove_perturbed(model: PVChat, sizes: ModelConfig, settings: ExportConfig) -> dict[str, Any]:
+    """Export a perturbed copy and compare it, so that no part of the export goes unseen; as `check_all`.
+
+    Raises:
+        BundleError: outside the tolerance.
+    """
+    moved, specs = perturb(model, settings.seed), torch_specs(sizes)
+    modules = shipped_modules(moved, settings)
+    files = {}
     for role in TORCH_ROLES:
-        example = sample_inputs(config, role, size=EXAMPLE_SIZE, seed=seed)
-        traced = trace(role, modules[role], specs[role], example, opset=opset)
-        engines[role] = load_engine(role, traced, specs[role])
-    inputs = {role: made_inputs(config, role, seed) for role in TORCH_ROLES}
-    return dict(check_engines(moved, config, engines, inputs, max_abs=max_abs))
+        example = sample_inputs(sizes, role, size=EXAMPLE_SIZE, seed=settings.seed)
+        files[role] = trace(role, modules[role], specs[role], example, opset=settings.opset)
+    inputs = {role: made_inputs(sizes, role, settings.seed) for role in TORCH_ROLES}
+    return check_all(moved, sizes, files, inputs, settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runtime.contract.bundle import EngineSpec, TensorSpec
 from runtime.contract.errors import BundleError
+from runtime.contract.pixels import PixelSpec
 from train.model.head import POSE
 from train.model.pvchat import ModelConfig
 from train.model.vision import PEOPLE
@@ -65,6 +66,18 @@ def shape_letters(config: ModelConfig) -> dict[str, int]:
         "S": MAX_SUBJECTS,
         "V": config.language.vocab,
     }
+
+
+def pixel_spec(config: ModelConfig) -> PixelSpec:
+    """How frames and crops are prepared for a model of these sizes."""
+    return PixelSpec(
+        width=config.vision.width,
+        height=config.vision.height,
+        crop=config.head.crop,
+        body_width=config.body.width,
+        body_height=config.body.height,
+        window_frames=config.bridge.frames,
+    )
 
 
 def torch_specs(config: ModelConfig) -> dict[str, EngineSpec]:

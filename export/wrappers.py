@@ -48,7 +48,7 @@ class WindowBridge(nn.Module):
                 delta_b[None],
             )
         )  # fmt: skip
-        return out.base_rows[0], out.subject_rows[0], out.presence[0], out.match[0]
+        return out.base_rows[0].float(), out.subject_rows[0].float(), out.presence[0], out.match[0]
 
 
 class ClipEnrol(nn.Module):

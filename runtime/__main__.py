@@ -1,6 +1,6 @@
-"""`python -m runtime`: serve a bundle at a socket or a pipe, test it, or print the wire's schema.
+"""`python -m runtime`: serve a bundle at a socket or a pipe, test it, build its engines.
 
-Sets up logging and signals.
+Prints the wire's schema, too. Sets up logging and signals.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.verb == "schema":
             print(json.dumps(wire_schema(), indent=1))
             return 0
-        config = _config(arguments.config, arguments.threads, arguments.models)
+        config = _config(arguments)
+        if arguments.verb == "build-engines":
+            return build_engines(arguments.bundle, arguments.engines)
         if arguments.verb == "selftest":
             return selftest(arguments.bundle, config, arguments.adapter)
         if arguments.verb == "pipe":
@@ -109,12 +111,32 @@ def load(root: Path, config: RuntimeConfig) -> tuple[Bundle, Session]:
     return bundle, open_session(bundle, config)
 
 
-def _config(path: Path | None, threads: int | None, models: Path | None) -> RuntimeConfig:
-    config = load_runtime_config(path)
-    if models is not None:
-        config = dataclasses.replace(config, models=models)
+def build_engines(root: Path, engines: Path | None) -> int:
+    """Build a bundle's TensorRT plans here; one line of JSON on stdout."""
+    if engines is None:
+        raise ConfigError("build-engines writes to a folder of plans.", "Give --engines DIR.")
+    bundle = Bundle.open(root.absolute())
+    bundle.verify()
+    from runtime.engines import cuda, trt, trt_build
+    from runtime.session.plans import plans_of
+
+    trt_build.wanted_step(bundle)  # said before TensorRT is missed
+    folder = plans_of(engines, bundle)
+    built = trt_build.build_bundle_plans(
+        bundle, folder, trt=trt.library(), cuda=cuda.open_cuda(), say=_log.info
+    )
+    engine_lines = [{**dataclasses.asdict(one), "seconds": round(one.seconds, 1)} for one in built]
+    print(json.dumps({"bundle_id": bundle.bundle_id, "folder": str(folder), "engines": engine_lines}))
+    return 0
+
+
+def _config(arguments: argparse.Namespace) -> RuntimeConfig:
+    config = load_runtime_config(arguments.config)
+    given = {name: getattr(arguments, name) for name in ("models", "engines", "threads")}
     try:
-        return config if threads is None else dataclasses.replace(config, threads=threads)
+        return dataclasses.replace(
+            config, **{name: found for name, found in given.items() if found is not None}
+        )
     except ValueError as error:
         raise ConfigError(f"--threads: {error}.") from error
 
@@ -135,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--config", type=Path, help="TOML file; see configs/runtime/default.toml")
     common.add_argument("--models", type=Path, help="folder of models of others that are installed")
+    common.add_argument("--engines", type=Path, help="folder of TensorRT plans, one folder a bundle")
     common.add_argument("--threads", type=int, help="CPU threads of one engine run")
     serving = verbs.add_parser("serve", parents=[common], help="answer requests at a socket")
     serving.add_argument("--bundle", type=Path, required=True)
@@ -146,6 +169,8 @@ def _parser() -> argparse.ArgumentParser:
     testing = verbs.add_parser("selftest", parents=[common], help="check a bundle; exit 0 or 5")
     testing.add_argument("bundle", type=Path)
     testing.add_argument("--adapter", type=Path, help="one adapter file to check with it")
+    building = verbs.add_parser("build-engines", parents=[common], help="build a bundle's TensorRT plans")
+    building.add_argument("bundle", type=Path)
     return parser
 
 

@@ -14,20 +14,22 @@ class RuntimeConfig:
     """See `configs/runtime/default.toml`, which says the same in a file.
 
     Attributes:
-        device: where engines run; `auto` takes the fastest that is installed.
+        device: where engines run; `auto` takes the fastest that is installed, TensorRT where plans are built.
         threads: CPU threads that one engine run may use.
         queue: requests that may wait; one more is refused as busy.
         max_clip_seconds: longer clips are cut to their last seconds.
         save_evidence: whether evidence pictures may be written at all.
         models: folder of the models of others that are installed; None: none are.
+        engines: folder of the TensorRT plans that were built here, one folder a bundle; None: none are.
     """
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "tensorrt"] = "auto"
     threads: int = 2
     queue: int = 256
     max_clip_seconds: float = 120.0
     save_evidence: bool = True
     models: Path | None = None
+    engines: Path | None = None
 
     def __post_init__(self) -> None:
         for name in ("threads", "queue"):

@@ -55,6 +55,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of the GPU are not this machine's where it has none, or no TensorRT."""
+    here = any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/nvhost-gpu"))
+    if here and importlib.util.find_spec("tensorrt") is not None:
+        return
+    others = [item for item in items if item.get_closest_marker("gpu")]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     left_out = config.stash[_LEFT_OUT]
     for name, needs in sorted(left_out.items()):

@@ -39,6 +39,9 @@ VERBS: dict[str, tuple[str, str]] = {
     "keys list": ("keys_list", "the machines that may ask"),
     "keys revoke": ("keys_revoke", "let a machine ask no longer"),
     "bundle verify": ("bundle_verify", "check every byte of a bundle"),
+    "bundle show": ("bundle_show", "what is in a bundle, how good it is, and what made it"),
+    "bundle diff": ("bundle_diff", "what differs between two bundles"),
+    "bundle build-engines": ("bundle_build_engines", "build a bundle's TensorRT engines on this box"),
     "bundle install": ("bundle_install", "verify, self-test and activate a bundle"),
     "bundle rollback": ("bundle_rollback", "go back to the bundle before"),
     "models list": ("models_list", "models of others that the box can use"),
@@ -54,6 +57,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "ota rollback": ("ota_rollback", "go back to a person's adapter before"),
     "ota status": ("ota_status", "installed releases and the update channel"),
     "dataset show": ("dataset_show", "a person's dataset as one picture (workshop)"),
+    "export": ("export", "make a bundle from a checkpoint (workshop)"),
     "demo": ("demo", "the whole product on a rendered household (needs the workshop's packages)"),
 }
 EXIT_INTERRUPTED = 130

@@ -29,10 +29,11 @@ class RuntimeGoneError(Exception):
     """The runtime died while it was answering. Never leaves the daemon: the call is made to the next one."""
 
 
-def serve_command(models: Path, log_format: LogFormat = "text") -> RuntimeCommand:
-    """The real runtime, which finds models of others in the folder `models`."""
+def serve_command(models: Path, engines: Path, log_format: LogFormat = "text") -> RuntimeCommand:
+    """The real runtime, which finds models of others and TensorRT plans in these folders."""
     program = [sys.executable, "-m", "runtime", "--log-format", log_format]
-    serve = [*program, "serve", "--until-stdin-ends", "--models", str(models)]
+    found = ["--models", str(models), "--engines", str(engines)]
+    serve = [*program, "serve", "--until-stdin-ends", *found]
     return lambda bundle, endpoint: [*serve, "--bundle", str(bundle), "--socket", endpoint]
 
 

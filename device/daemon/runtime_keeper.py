@@ -78,7 +78,7 @@ class RuntimeKeeper:
         """
         self._home = home
         self._start_timeout_ms = start_timeout_ms
-        self._command = command or serve_command(home.models)
+        self._command = command or serve_command(home.models, home.engines)
         self._backoff = backoff or Backoff(first_s=0.5, longest_s=30.0, healthy_s=60.0)
         self._rhythm = rhythm or Rhythm()
         self._heartbeat: Heartbeat | None = None

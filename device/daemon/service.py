@@ -75,7 +75,7 @@ class Daemon:
         self._keeper = RuntimeKeeper(
             home,
             start_timeout_ms=self._config.limits.runtime_start_timeout_ms,
-            command=command or serve_command(home.models, self._config.log),
+            command=command or serve_command(home.models, home.engines, self._config.log),
             backoff=new_backoff() if new_backoff else None,
             rhythm=rhythm,
         )

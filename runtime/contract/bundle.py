@@ -20,6 +20,7 @@ from runtime.contract.pixels import PixelSpec
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
+FP32, HALF = "fp32", "fp16"
 ENGINE_ROLES = ("vision", "head", "bridge", "enrol", "language")
 
 
@@ -44,11 +45,12 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """One engine: its file and what goes in and out."""
+    """One engine: its file, what goes in and out, and the precision that it computes in."""
 
     path: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    precision: str = FP32
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Manifest:
         shapes: sizes by letter (P, Dv, E, F, G, M, Q, D, Dl, K, R, S).
         pixels, calibration: see their types.
         evaluation, budgets, made_by: what it scored, what it may cost, who made it from what.
+        build: what is still to be built on the box, by builder; empty: nothing.
         extra: fields this version does not know, kept as they are.
     """
 
@@ -77,6 +80,7 @@ class Manifest:
     evaluation: dict[str, Any] = field(default_factory=dict)
     budgets: dict[str, Any] = field(default_factory=dict)
     made_by: dict[str, Any] = field(default_factory=dict)
+    build: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
     extra: dict[str, Any] = field(default_factory=dict)
 
@@ -97,6 +101,7 @@ def manifest_to_json(manifest: Manifest) -> bytes:
                 "path": engine.path,
                 "inputs": [_tensor_json(spec) for spec in engine.inputs],
                 "outputs": [_tensor_json(spec) for spec in engine.outputs],
+                **({} if engine.precision == FP32 else {"precision": engine.precision}),
             }
             for role, engine in manifest.engines.items()
         },
@@ -107,6 +112,7 @@ def manifest_to_json(manifest: Manifest) -> bytes:
         "evaluation": manifest.evaluation,
         "budgets": manifest.budgets,
         "made_by": manifest.made_by,
+        **({"build": manifest.build} if manifest.build else {}),
     }
     return (json.dumps(data, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
@@ -154,6 +160,7 @@ def _manifest(data: dict[str, Any]) -> Manifest:
                 path=str(engine["path"]),
                 inputs=tuple(_tensor(spec) for spec in engine["inputs"]),
                 outputs=tuple(_tensor(spec) for spec in engine["outputs"]),
+                precision=str(engine.get("precision", FP32)),
             )
             for role, engine in data["engines"].items()
         },
@@ -164,6 +171,7 @@ def _manifest(data: dict[str, Any]) -> Manifest:
         evaluation=dict(data.get("evaluation", {})),
         budgets=dict(data.get("budgets", {})),
         made_by=dict(data.get("made_by", {})),
+        build=dict(data.get("build", {})),
         extra={key: value for key, value in data.items() if key not in known},
     )
 
@@ -282,6 +290,25 @@ class Bundle:
         if pure.is_absolute() or ".." in pure.parts or "\\" in relative or not pure.parts:
             raise BundleError(f"the bundle names the path {relative!r}, which leaves it.", "Do not use it.")
         return self.root.joinpath(*pure.parts)
+
+    def read(self, relative: str) -> bytes:
+        """A file's bytes, which are what the manifest says.
+
+        Raises:
+            BundleError: not in the manifest, not readable, or changed.
+        """
+        entry = next((entry for entry in self.manifest.files if entry.path == relative), None)
+        if entry is None:
+            raise BundleError(f"the manifest lists no file {relative}.", "Export the bundle again.")
+        try:
+            raw = self.path(relative).read_bytes()
+        except OSError as error:
+            raise BundleError(
+                f"cannot read {relative}: {error.strerror}.", "Install the bundle again."
+            ) from error
+        if hashlib.sha256(raw).hexdigest() != entry.sha256:
+            raise BundleError(f"{relative} is not the file of the manifest.", "Install the bundle again.")
+        return raw
 
     def role(self, role: str) -> list[Path]:
         """All files with one role, in manifest order."""

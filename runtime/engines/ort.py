@@ -60,6 +60,11 @@ class OrtEngine:
         self._names = [spec.name for spec in specs.outputs]
 
     @property
+    def provider(self) -> str:
+        """Where it really runs, as ONNX Runtime says of the loaded session."""
+        return str(self._session.get_providers()[0])
+
+    @property
     def specs(self) -> EngineSpec:
         """What goes in and out."""
         return self._specs

@@ -22,6 +22,7 @@ from runtime.people.face_calibration import FACE_CALIBRATION
 from runtime.people.faces import FaceEngine, FaceFinder, shared_faces
 from runtime.people.persons import PersonFinder
 from runtime.session.others import Others
+from runtime.session.plans import TENSORRT, open_plans, wanted_plans
 
 NEEDED = ("vision", "head", "bridge", "enrol")
 DOMAIN_ROLE = "domain"
@@ -125,52 +126,37 @@ def load_models(bundle: Bundle, config: RuntimeConfig) -> Models:
         raise BundleError(f"the bundle has no engine {', '.join(missing)}.", "Export the bundle again.")
     if BRIDGE not in manifest.calibration.sources:
         raise BundleError("the bundle has no calibration of 'bridge'.", "Export the bundle again.")
-    provider = choose_provider(config.device)
+    planned = wanted_plans(bundle, config.device, config.engines)
+    provider = choose_provider("auto" if config.device == TENSORRT else config.device)
     engines: dict[str, Engine] = {
-        role: OrtEngine(role, read_hashed(bundle, spec.path), spec, provider=provider, threads=config.threads)
+        role: OrtEngine(role, bundle.read(spec.path), spec, provider=provider, threads=config.threads)
         for role, spec in manifest.engines.items()
+        if planned is None or role not in planned.roles
     }
+    if planned is not None and config.engines is not None:
+        engines.update(open_plans(bundle, planned, config.engines))
     others = None if config.models is None else Others(config.models, provider, config.threads)
     language = _language(bundle, engines.get("language"))
-    engine = engine_id(manifest, provider, config.threads)
+    where = provider if planned is None else f"{provider}, {TENSORRT} for {' '.join(sorted(planned.roles))}"
+    engine = engine_id(manifest, where, config.threads)
     return Models(manifest, engines, language, _domain(bundle), others, engine)
 
 
-def engine_id(manifest: Manifest, provider: str, threads: int) -> str:
+def engine_id(manifest: Manifest, where: str, threads: int) -> str:
     """Names a bundle's engines where they run, in hex: every file by its hash, provider, threads, library."""
     digest = hashlib.sha256(manifest_to_json(manifest))
-    digest.update(f"{provider}:{threads}:{library_version()}".encode())
+    digest.update(f"{where}:{threads}:{library_version()}".encode())
     return digest.hexdigest()
-
-
-def read_hashed(bundle: Bundle, relative: str) -> bytes:
-    """A file's bytes, which are what the manifest says.
-
-    Raises:
-        BundleError: not in the manifest, not readable, or changed.
-    """
-    entry = next((entry for entry in bundle.manifest.files if entry.path == relative), None)
-    if entry is None:
-        raise BundleError(f"the manifest lists no file {relative}.", "Export the bundle again.")
-    try:
-        raw = bundle.path(relative).read_bytes()
-    except OSError as error:
-        raise BundleError(
-            f"cannot read {relative}: {error.strerror}.", "Install the bundle again."
-        ) from error
-    if hashlib.sha256(raw).hexdigest() != entry.sha256:
-        raise BundleError(f"{relative} is not the file of the manifest.", "Install the bundle again.")
-    return raw
 
 
 def read_tensors(bundle: Bundle, relative: str) -> dict[str, NDArray[np.generic]]:
     """The arrays of a .safetensors file of the bundle.
 
     Raises:
-        BundleError: as `read_hashed`, or no such file format.
+        BundleError: as `Bundle.read`, or no such file format.
     """
     try:
-        return dict(safetensors.numpy.load(read_hashed(bundle, relative)))
+        return dict(safetensors.numpy.load(bundle.read(relative)))
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise BundleError(f"{relative} cannot be read: {error}.", "Export the bundle again.") from error
 
@@ -184,7 +170,7 @@ def _language(bundle: Bundle, engine: Engine | None) -> LanguageModel | None:
     width = bundle.manifest.shapes["Dl"]
     if table is None or table.ndim != 2 or table.shape[1] != width or not np.isfinite(table).all():
         raise BundleError(f"{_EMBEDDINGS} holds no finite table `embed` (V, {width}).")
-    vocabulary = load_vocabulary(read_hashed(bundle, str(folder / _TOKENIZER)))
+    vocabulary = load_vocabulary(bundle.read(str(folder / _TOKENIZER)))
     return LanguageModel(engine, np.asarray(table, dtype=np.float32), vocabulary)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,18 @@ from numpy.typing import NDArray
 
 from runtime.adapters import read_adapter
 from runtime.contract.adapter import Adapter
-from runtime.contract.bundle import Bundle
+from runtime.contract.bundle import HALF, Bundle
 from runtime.contract.errors import PvchatError
+from runtime.contract.pixels import to_vision_input
 from runtime.engines.base import Array
 from runtime.session.judge import sign_inputs, subject_inputs
 from runtime.session.models import Models, read_tensors
 
 TOLERANCE = 1e-3
+HALF_COSINE, HALF_COSINE_BRIDGE, HALF_LARGEST = 0.999, 0.99, 0.05
+"""Of engines that compute in float16: least cosine, largest difference as a share of the largest value."""
 GOLDEN_ROLE = "golden"
+CLIP_FRAMES, CLIP_OUT = "vision.clip.frames", "vision.clip.out."
 _CANARY_SEED = 20
 _CANARY_SLOTS = 2
 Floats = NDArray[np.float32]
@@ -25,8 +30,9 @@ Floats = NDArray[np.float32]
 def selftest_problems(bundle: Bundle, models: Models, adapter: Path | None) -> list[str]:
     """One line per problem; empty: everything agrees.
 
-    Golden files hold `<engine>.in.<name>` (float16 stands for float32) and `<engine>.out.<name>`; outputs
-    must agree within 1e-3. The
+    Golden files hold `<engine>.in.<name>` (float16 stands for float32) and `<engine>.out.<name>`; the frames
+    `vision.clip.frames`, uint8 (T, H, W, 3), are prepared here and give `vision.clip.out.<name>`. Outputs
+    must agree within 1e-3, those of engines that compute in float16 by cosine and largest difference. The
     canary asks whether evidence for one subject changes by a bit when another one is installed.
 
     Args:
@@ -55,21 +61,32 @@ def _golden(bundle: Bundle, models: Models, path: str) -> list[str]:
     roles = sorted({name.split(".", 1)[0] for name in tensors})
     for role in roles:
         inputs = {n.split(".in.", 1)[1]: _fed(a) for n, a in tensors.items() if n.startswith(f"{role}.in.")}
-        wanted = {n.split(".out.", 1)[1]: a for n, a in tensors.items() if n.startswith(f"{role}.out.")}
-        if role not in models.engines or not wanted:
-            problems.append(f"{path}: nothing to compare for engine {role!r}.")
-            continue
-        try:
-            outputs = models.engines[role].run(inputs)
-        except PvchatError as error:
-            problems.append(f"{path}: {error}")
-            continue
-        problems += [
-            f"{path}: {problem}"
-            for name, expected in sorted(wanted.items())
-            if (problem := _differs(f"{role}.{name}", outputs.get(name), expected))
-        ]
+        problems += _compare(bundle, models, role, path, inputs, _starting(tensors, f"{role}.out."))
+    if CLIP_FRAMES in tensors:
+        pixels = to_vision_input(tensors[CLIP_FRAMES].astype(np.uint8), bundle.manifest.pixels)
+        problems += _compare(bundle, models, "vision", path, {"pixels": pixels}, _starting(tensors, CLIP_OUT))
     return problems
+
+
+def _starting(tensors: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+    return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
+
+
+def _compare(
+    bundle: Bundle, models: Models, role: str, path: str, inputs: dict[str, Array], wanted: dict[str, Array]
+) -> list[str]:
+    if role not in models.engines or not wanted:
+        return [f"{path}: nothing to compare for engine {role!r}."]
+    try:
+        outputs = models.engines[role].run(inputs)
+    except PvchatError as error:
+        return [f"{path}: {error}"]
+    half = bundle.manifest.engines[role].precision == HALF
+    return [
+        f"{path}: {problem}"
+        for name, expected in sorted(wanted.items())
+        if (problem := _differs(f"{role}.{name}", outputs.get(name), expected, half=half))
+    ]
 
 
 def _fed(array: NDArray[np.generic]) -> Array:
@@ -77,13 +94,26 @@ def _fed(array: NDArray[np.generic]) -> Array:
     return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
-def _differs(name: str, got: NDArray[np.generic] | None, expected: NDArray[np.generic]) -> str:
+def _differs(name: str, got: NDArray[np.generic] | None, expected: NDArray[np.generic], *, half: bool) -> str:
     if got is None:
         return f"{name} is no output of the engine."
     if got.shape != expected.shape or not np.isfinite(expected.astype(np.float64)).all():
         return f"{name} is {got.shape}, the golden one {expected.shape}, or that is not finite."
-    apart = float(np.abs(got.astype(np.float64) - expected.astype(np.float64)).max(initial=0.0))
+    a, b = got.astype(np.float64).ravel(), expected.astype(np.float64).ravel()
+    apart = float(np.abs(a - b).max(initial=0.0))
+    if half:
+        return _differs_half(name, a, b, apart)
     return f"{name} differs by {apart:.2g}, allowed is {TOLERANCE:g}." if apart > TOLERANCE else ""
+
+
+def _differs_half(name: str, got: Array, expected: Array, apart: float) -> str:
+    least = HALF_COSINE_BRIDGE if name.startswith("bridge.") else HALF_COSINE
+    cosine = float(got @ expected / max(float(np.linalg.norm(got) * np.linalg.norm(expected)), 1e-12))
+    largest = HALF_LARGEST * max(1.0, float(np.abs(expected).max(initial=0.0)))
+    if cosine >= least and apart <= largest:
+        return ""
+    limits = f"allowed are {least} at least and {largest:.2g} at most"
+    return f"{name} has the cosine {cosine:.4f} and differs by {apart:.2g}, {limits}."
 
 
 def _canary(models: Models) -> list[str]:

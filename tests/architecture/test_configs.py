@@ -20,7 +20,10 @@ from train.subject.config import SubjectConfig
 
 READERS: dict[str, type[Any]] = {
     "configs/device/default.toml": DeviceConfig,
+    "configs/export/agx_orin_64gb.toml": ExportConfig,
     "configs/export/cpu.toml": ExportConfig,
+    "configs/export/l20.toml": ExportConfig,
+    "configs/export/orin_nx_16gb.toml": ExportConfig,
     "configs/models.toml": Registry,
     "configs/runtime/default.toml": RuntimeConfig,
     "configs/train/augment.toml": AugmentConfig,

@@ -10,7 +10,10 @@ import pytest
 import safetensors.numpy
 
 from runtime.adapters import adapter_from_bytes, write_adapter
-from runtime.contract.bundle import Bundle, EngineSpec
+from runtime.contract.bundle import MANIFEST, Bundle, EngineSpec, manifest_to_json
+from runtime.contract.pixels import to_vision_input
+from runtime.engines.ort import CPU, OrtEngine
+from runtime.session.selftest import CLIP_FRAMES, CLIP_OUT
 from tests.fakes.tiny_bundle import make_bundle, write_bundle
 from tests.fakes.tiny_home import TinyHome, open_tiny
 
@@ -72,3 +75,39 @@ def test_an_adapter_is_tried_in_place(bundle: Bundle, tmp_path: Path) -> None:
     write_adapter(home.adapter("ann"), replace(good, arrays=long))
     (problem,) = home.session.selftest(home.adapter("ann"))
     assert "not of unit length" in problem
+
+
+def in_half(bundle: Bundle, root: Path, moved: np.float32) -> list[str]:
+    """Problems where the bridge says that it computes in float16 and its rows moved by a share."""
+    tensors = dict(safetensors.numpy.load(bundle.path("golden/0.safetensors").read_bytes()))
+    rows = tensors["bridge.out.subject_rows"]
+    noise = np.random.default_rng(3).normal(size=rows.shape).astype(np.float32)
+    scale = np.float32(np.linalg.norm(rows) / np.linalg.norm(noise))
+    tensors["bridge.out.subject_rows"] = rows + moved * scale * noise
+    made = rebuilt(bundle, root, {"golden/0.safetensors": safetensors.numpy.save(tensors)})
+    engines = {**made.manifest.engines, "bridge": replace(made.manifest.engines["bridge"], precision="fp16")}
+    (root / MANIFEST).write_bytes(manifest_to_json(replace(made.manifest, engines=engines)))
+    return open_tiny(Bundle.open(root)).selftest()
+
+
+def test_an_engine_in_float16_is_held_to_a_cosine(bundle: Bundle, tmp_path: Path) -> None:
+    assert in_half(bundle, tmp_path / "a", np.float32(0.01)) == []
+    (problem,) = in_half(bundle, tmp_path / "b", np.float32(0.5))
+    assert "bridge.subject_rows has the cosine 0.8" in problem
+
+
+def test_a_clip_that_this_box_prepares_in_another_way_is_named(bundle: Bundle, tmp_path: Path) -> None:
+    tensors = dict(safetensors.numpy.load(bundle.path("golden/0.safetensors").read_bytes()))
+    frames = np.random.default_rng(4).integers(0, 256, (1, 60, 80, 3)).astype(np.uint8)
+    pixels = to_vision_input(frames, bundle.manifest.pixels)
+    spec = bundle.manifest.engines["vision"]
+    vision = OrtEngine("vision", bundle.read(spec.path), spec, provider=CPU, threads=1)
+    tensors[CLIP_FRAMES] = frames
+    tensors |= {f"{CLIP_OUT}{name}": array for name, array in vision.run({"pixels": pixels}).items()}
+    sound = rebuilt(bundle, tmp_path / "a", {"golden/0.safetensors": safetensors.numpy.save(tensors)})
+    assert open_tiny(sound).selftest() == []
+    red, green, blue = sound.manifest.pixels.mean
+    swapped = replace(sound.manifest.pixels, mean=(blue, green, red))
+    (sound.root / MANIFEST).write_bytes(manifest_to_json(replace(sound.manifest, pixels=swapped)))
+    problems = open_tiny(Bundle.open(sound.root)).selftest()
+    assert problems and all("vision." in problem and "differs by" in problem for problem in problems)
