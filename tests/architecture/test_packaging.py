@@ -36,7 +36,7 @@ def test_the_name_tests_means_this_folder_only() -> None:
     """Helpers are imported as tests.…; a stranger's regular package of that name would win."""
     spec = importlib.util.find_spec("tests")
     assert spec is not None and spec.origin is None
-    assert [Path(place).resolve() for place in spec.submodule_search_locations or ()] == [ROOT / "tests"]
+    assert {Path(place).resolve() for place in spec.submodule_search_locations or ()} == {ROOT / "tests"}
 
 
 def test_every_top_level_package_is_one_that_the_wheel_holds() -> None:

@@ -107,14 +107,20 @@ class Running:
 
     def _listen(self, stream: IO[bytes] | None) -> None:
         """Pass on what comes as it comes: a progress bar is drawn within its line."""
-        while stream is not None and (chunk := os.read(stream.fileno(), 4096)):
-            self._told = (self._told + chunk)[-_KEPT_BYTES:]
-            if self._loud:
-                sys.stderr.write(chunk.decode("utf-8", "replace"))
-                sys.stderr.flush()
+        if stream is None:
+            return
+        with stream:
+            while chunk := os.read(stream.fileno(), 4096):
+                self._told = (self._told + chunk)[-_KEPT_BYTES:]
+                if self._loud:
+                    sys.stderr.write(chunk.decode("utf-8", "replace"))
+                    sys.stderr.flush()
 
     def _collect(self, stream: IO[bytes] | None) -> None:
-        self._said = stream.read() if stream is not None else b""
+        if stream is None:
+            return
+        with stream:
+            self._said = stream.read()
 
     def _told_last(self) -> str:
         lines = self._told.decode("utf-8", "replace").replace("\r", "\n").split("\n")
