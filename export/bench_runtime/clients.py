@@ -26,6 +26,7 @@ from runtime.client import Client, wait_until_ready
 from runtime.contract.dialogue import Answer, Intent
 from runtime.contract.errors import BusyError, ContentError, WireError
 from runtime.wire import AnswerReply, Ask, Reply, SetSubjects
+from train.demo.children import end_process
 
 _START_MS, _DEADLINE_MS = 120_000, 300_000
 _STOP_S = 20.0
@@ -92,12 +93,7 @@ def _runtime(enrolled: Enrolled, folder: Path) -> Iterator[str]:
             client.call(SetSubjects(adapters=enrolled.refs), _DEADLINE_MS)
         yield endpoint
     finally:
-        child.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(_STOP_S)
-        if child.poll() is None:
-            child.kill()
-            child.wait()
+        end_process(child, _STOP_S)
 
 
 async def _all(

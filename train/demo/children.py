@@ -38,6 +38,18 @@ class Reply:
     wall_ms: float
 
 
+def end_process(child: subprocess.Popen[bytes], grace_s: float) -> None:
+    """Ask a process to end, and kill it where it has not in time. Twice is fine."""
+    if child.poll() is not None:
+        return
+    child.terminate()
+    try:
+        child.wait(grace_s)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
 class Running:
     """A command under way; `wait` gives its reply."""
 
@@ -96,14 +108,7 @@ class Running:
 
     def end(self) -> None:
         """End it, the hard way if it does not listen. Twice is fine."""
-        if self._child.poll() is not None:
-            return
-        self._child.terminate()
-        try:
-            self._child.wait(_GRACE_S)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
+        end_process(self._child, _GRACE_S)
 
     def _listen(self, stream: IO[bytes] | None) -> None:
         """Pass on what comes as it comes: a progress bar is drawn within its line."""

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from runtime.contract.errors import PvchatError, UnavailableError
 from train.demo.casting import SCENE_S
-from train.demo.children import Children, child_environment
+from train.demo.children import Children, child_environment, end_process
 from train.demo.story import ROOM_NAMES
 
 WINDOW_S = 2.0
@@ -96,12 +96,7 @@ def daemon(home: Path) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield child
     finally:
-        child.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(_STOP_S)
-        if child.poll() is None:
-            child.kill()
-            child.wait()
+        end_process(child, _STOP_S)
 
 
 def wait_until_live(children: Children, child: subprocess.Popen[bytes], home: Path, people: int) -> None:
