@@ -14,15 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import runtime
+from device.paths import base_bundle
 from export.config import load_export_config
 from export.files import read_calibration, read_golden, read_notes, read_windows, ready_engines
 from export.pack import PruneWish, pack, size_mib
 from runtime.contract.bundle import MANIFEST, Bundle
 from runtime.contract.errors import PvchatError, UsageError
 from train.checkpoint import CALIBRATION, fingerprint
-
-_BASE = Path(runtime.__file__).parent / "base_bundle" / "checkpoint"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -103,7 +101,12 @@ def _summary(bundle: Bundle, seconds: float) -> dict[str, Any]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m export", description="Make a bundle from a checkpoint.")
     parser.add_argument("config", type=Path, help="configs/export/*.toml")
-    parser.add_argument("--checkpoint", type=Path, default=_BASE, help="default: the package's own base")
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=base_bundle() / "checkpoint",
+        help="default: the package's own base",
+    )
     parser.add_argument("--out", type=Path, help="default: out/export/PROFILE; a bundle there is replaced")
     parser.add_argument("--adapters", type=Path, nargs="*", default=[], help="members of a household bundle")
     parser.add_argument("--calibration", type=Path, help=f"default: {CALIBRATION} in the checkpoint")

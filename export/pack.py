@@ -22,7 +22,7 @@ from export.language import embedding_table
 from export.prompts import PromptCase
 from export.prove import prove_bundle
 from export.prune import Method, Pruning, measured, proven
-from export.specs import MAX_SUBJECTS, pixel_spec, shape_letters
+from export.specs import pixel_spec, shape_letters
 from export.wrappers import Arrays
 from runtime.adapters import read_adapter
 from runtime.contract.bundle import (
@@ -37,7 +37,7 @@ from runtime.contract.bundle import (
 )
 from runtime.contract.calibration import Calibration
 from runtime.contract.errors import BundleError, UsageError
-from runtime.contract.prompt import TEMPLATE_VERSION
+from runtime.contract.prompt import MAX_SUBJECTS, TEMPLATE_VERSION
 from train.checkpoint import CALIBRATION, SIZES, TOKENIZER, WEIGHTS
 
 Kind = Literal["base", "household"]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from export.config import ExportConfig
 from export.fuse import Cut, fused_bridge
 from export.wrappers import ClipEnrol, WindowBridge
+from runtime.contract.bundle import FP32, HALF
 from train.model.bridge import Bridge, BridgeInputs
 from train.model.pvchat import PVChat
 from train.model.vision import VisionEncoder
@@ -101,4 +102,4 @@ def with_bridge(model: PVChat, bridge: Bridge) -> PVChat:
 
 def precision_of(role: str, config: ExportConfig) -> str:
     """As the manifest names it."""
-    return "fp16" if role in config.half else "fp32"
+    return HALF if role in config.half else FP32

@@ -5,13 +5,13 @@ from __future__ import annotations
 from runtime.contract.bundle import EngineSpec, TensorSpec
 from runtime.contract.errors import BundleError
 from runtime.contract.pixels import PixelSpec
+from runtime.contract.prompt import MAX_SUBJECTS
 from train.model.head import POSE
 from train.model.pvchat import ModelConfig
 from train.model.vision import PEOPLE
 
 WINDOW_TOKENS = 32
 ENROL_TOKENS = 64
-MAX_SUBJECTS = 8
 TORCH_ROLES = ("vision", "head", "body", "bridge", "enrol")
 PATHS = {
     "vision": "vision/vision.onnx",

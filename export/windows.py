@@ -21,12 +21,12 @@ from runtime.config import RuntimeConfig
 from runtime.contract.bundle import Bundle, EngineSpec
 from runtime.contract.dialogue import Intent
 from runtime.contract.errors import ContentError, PvchatError, UsageError
+from runtime.contract.prompt import MAX_SUBJECTS
 from runtime.contract.serving import AdapterRef, ClipSource
 from runtime.engines.base import Array, Engine
 from runtime.session.local import LocalSession
 from runtime.session.models import BRIDGE, load_models
 
-MAX_PEOPLE = 8
 _DEADLINE_S = 600.0
 
 
@@ -57,8 +57,8 @@ def record_windows(root: Path, adapters: Sequence[Path], clips: Sequence[Path]) 
     Raises:
         UsageError: nobody, or more than 8. ContentError: no window shows anybody.
     """
-    if not 1 <= len(adapters) <= MAX_PEOPLE:
-        raise UsageError(f"windows are recorded for 1 to {MAX_PEOPLE} people, got {len(adapters)}.")
+    if not 1 <= len(adapters) <= MAX_SUBJECTS:
+        raise UsageError(f"windows are recorded for 1 to {MAX_SUBJECTS} people, got {len(adapters)}.")
     bundle = Bundle.open(root)
     config = RuntimeConfig(device="cpu")
     models = load_models(bundle, config)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from device.bundles import build_engines
@@ -29,5 +28,5 @@ def run(args: argparse.Namespace, out: Output) -> int:
         (one["role"], f"{one['size_bytes'] / 1e6:.1f} MB", f"{one['seconds']:.1f} s")
         for one in report["engines"]
     ]
-    out.result(json.loads(json.dumps(report)), f"{table(rows)}\nBuilt in {report['folder']}.")
+    out.result(report, f"{table(rows)}\nBuilt in {report['folder']}.")
     return 0

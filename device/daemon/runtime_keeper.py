@@ -27,7 +27,6 @@ from device.daemon.runtime_child import (
     RuntimeChild,
     RuntimeCommand,
     RuntimeGoneError,
-    serve_command,
 )
 from device.paths import Home
 from runtime.contract.bundle import Bundle
@@ -65,20 +64,20 @@ class RuntimeKeeper:
         home: Home,
         *,
         start_timeout_ms: int,
-        command: RuntimeCommand | None = None,
+        command: RuntimeCommand,
         backoff: Backoff | None = None,
         rhythm: Rhythm | None = None,
     ) -> None:
         """Nothing is started yet.
 
         Args:
-            command: what serves a bundle; None: the real runtime.
+            command: what serves a bundle.
             backoff, rhythm: how fast what failed is started again, how often it is asked; None: as a home
                 needs it.
         """
         self._home = home
         self._start_timeout_ms = start_timeout_ms
-        self._command = command or serve_command(home.models, home.engines)
+        self._command = command
         self._backoff = backoff or Backoff(first_s=0.5, longest_s=30.0, healthy_s=60.0)
         self._rhythm = rhythm or Rhythm()
         self._heartbeat: Heartbeat | None = None

@@ -10,12 +10,12 @@ import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from export.bench import networks
 from export.bench.decoder import NAMES, Decoded
 from export.bench.timing import Timed
+from export.machine import cpu_name
 
 TARGETS: dict[str, tuple[str, float]] = {
     "vision_bridge_fp32_vs_eager": (">=", 1.1),
@@ -107,11 +107,8 @@ def target_table(line: Mapping[str, Any]) -> list[str]:
 
 def machine(threads: int) -> dict[str, Any]:
     """What it was measured on."""
-    info = Path("/proc/cpuinfo")
-    told = info.read_text().splitlines() if info.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in told if "model name" in line]
     return {
-        "cpu": names[0] if names else platform.processor(), "cores": os.cpu_count(), "threads": threads,
+        "cpu": cpu_name(), "cores": os.cpu_count(), "threads": threads,
         "system": platform.platform(), "python": platform.python_version(),
     }  # fmt: skip
 

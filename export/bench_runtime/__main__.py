@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import runtime
+from device.paths import base_bundle
 from export.bench_runtime.clients import measure_clients
 from export.bench_runtime.eager import eager_models
 from export.bench_runtime.first import described_show, measure_first
@@ -27,12 +26,11 @@ from export.bench_runtime.shell import measure_shell
 from export.bench_runtime.stream import measure_stream
 from export.bench_runtime.table import Figures, line_of, table_of
 from export.bench_runtime.watch import measure_watch
+from export.machine import cpu_name
 from runtime.config import RuntimeConfig
 from runtime.contract.bundle import Bundle
 from runtime.session.models import load_models
 from train.program import run_program
-
-BASE = Path(runtime.__file__).parent / "base_bundle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
         _say("`pvchat-edge ask` from the shell")
         shell = measure_shell(scenes, plan.asks)
     figures = Figures(first, stream, watch, clients, shell)
-    text = table_of(figures, _head(args, plan))
+    text = table_of(figures, _head(args, bundle, plan))
     print(text)
     line = line_of(figures)
     if args.out is not None:
@@ -95,23 +93,10 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
     return line
 
 
-def _head(args: argparse.Namespace, plan: Plan) -> str:
+def _head(args: argparse.Namespace, bundle: Bundle, plan: Plan) -> str:
     command = f"`python -m export.bench_runtime{' --quick' if args.quick else ''}`"
-    machine = f"{os.cpu_count()} CPU cores ({_cpu_name()}), {args.threads} threads an engine run"
-    return (
-        f"{command}, bundle {Bundle.open(args.bundle).bundle_id}, {machine}, {plan.members} people enrolled."
-    )
-
-
-def _cpu_name() -> str:
-    """As the kernel says it, else the architecture."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "") or (
-        platform.machine()
-    )
+    machine = f"{os.cpu_count()} CPU cores ({cpu_name()}), {args.threads} threads an engine run"
+    return f"{command}, bundle {bundle.bundle_id}, {machine}, {plan.members} people enrolled."
 
 
 def _say(what: str) -> None:
@@ -120,7 +105,7 @@ def _say(what: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m export.bench_runtime", description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=BASE, help="default: the one that ships")
+    parser.add_argument("--bundle", type=Path, default=base_bundle(), help="default: the one that ships")
     parser.add_argument("--quick", action="store_true", help="few repeats: whether it runs, no figures")
     parser.add_argument("--threads", type=int, default=RuntimeConfig().threads, help="of one engine run")
     parser.add_argument("--seed", type=int, default=5, help="of the rendered household")

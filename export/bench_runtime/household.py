@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,8 +54,3 @@ def _learn(session: LocalSession, number: int, name: str, clip: Path, folder: Pa
     path = folder / f"{subject_id(number)}.safetensors"
     session.enrol(EnrolRequest(subject_id(number), clip, None, path, None, 1))
     return AdapterRef(subject_id(number), path, 1, name)
-
-
-def ids(members: Sequence[int]) -> tuple[str, ...]:
-    """The ids of some members."""
-    return tuple(subject_id(member) for member in members)
