@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar, Union
 
 import msgspec
 
-from runtime.contract.dialogue import Answer, CameraReport, Intent
+from runtime.contract.dialogue import Answer, CameraReport, Intent, LastSeen, Look
 from runtime.contract.errors import PvchatError, WireError, all_errors
 from runtime.contract.serving import (
     AdapterRef,
@@ -186,6 +186,10 @@ class DaemonStatusReply(_Message, tag="daemon_is", frozen=True):
         runtime: `ready`, `starting` or `down`.
         subjects: release of the installed adapter by subject id.
         notes: what is wrong, a line each, with the next step.
+        looks: what the last look at each live camera said.
+        last_seen: of everybody installed who was seen since the daemon started: the last time that was sure,
+            and a later one that was not.
+        now: POSIX seconds by the daemon's clock, which those times are of.
     """
 
     pid: int
@@ -197,6 +201,9 @@ class DaemonStatusReply(_Message, tag="daemon_is", frozen=True):
     subjects: dict[str, int] = {}
     cameras: tuple[CameraReport, ...] = ()
     notes: tuple[str, ...] = ()
+    looks: tuple[Look, ...] = ()
+    last_seen: tuple[LastSeen, ...] = ()
+    now: float = 0.0
 
 
 class ErrorReply(_Message, tag="error", frozen=True):

@@ -172,6 +172,9 @@ class Daemon:
             base=installed.ready.base if installed else "",
             subjects=installed.releases if installed else {},
             cameras=self._cameras.reports(),
+            looks=tuple(look for _, look in sorted(self._presence.latest().items())),
+            last_seen=self._presence.last_seen(),
+            now=time.time(),
             notes=(*notes, *self._cameras.problems(), *(self._network.problems() if self._network else ())),
         )
 
