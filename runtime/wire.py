@@ -32,10 +32,12 @@ NO_REQUEST = bytes(REQUEST_ID_BYTES)
 """The id in a reply to what has no readable envelope. A caller of another version reads our version in it."""
 MAX_SUBJECTS = 64
 MAX_QUESTION_CHARS = 1000
+MAX_EARLIER = 8
 MAX_CONVERSATION_CHARS = 256
 _ENVELOPE = struct.Struct(">B16sI")
 
 Short = Annotated[str, msgspec.Meta(max_length=MAX_CONVERSATION_CHARS)]
+QuestionText = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_QUESTION_CHARS)]
 
 
 class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -101,11 +103,14 @@ class DaemonAsk(_Message, tag="daemon_ask", frozen=True):
         conversation: any text of the asker's, or what `AnswerReply.conversation` said; empty: a new one.
             In one conversation "she" and "there" mean whom and where the question before named.
         evidence_dir: where evidence pictures go; None: the home's own folder.
+        earlier: questions of an asker who remembers them, the oldest first; read where the daemon remembers
+            none of that conversation.
     """
 
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_QUESTION_CHARS)]
+    text: QuestionText
     conversation: Short = ""
     evidence_dir: Path | None = None
+    earlier: Annotated[tuple[QuestionText, ...], msgspec.Meta(max_length=MAX_EARLIER)] = ()
 
 
 class DaemonStatus(_Message, tag="daemon_status", frozen=True):

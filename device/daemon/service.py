@@ -143,7 +143,9 @@ class Daemon:
     def _handle(self, request: Request, deadline: Deadline) -> Reply:
         if isinstance(request, DaemonAsk):
             conversation = request.conversation or self._asker.conversations.new()
-            answer = self._asker.ask(request.text, conversation, request.evidence_dir, deadline)
+            answer = self._asker.ask(
+                request.text, conversation, request.evidence_dir, deadline, request.earlier
+            )
             return AnswerReply(answer=answer, conversation=conversation)
         if isinstance(request, DaemonStatus):
             return self._status()

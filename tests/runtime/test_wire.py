@@ -74,6 +74,7 @@ REQUESTS: list[Request] = [
     Ask(intent=Intent("who"), window=WindowSource("cam", "hall", "pvc_00"), evidence_dir=Path("/e")),
     Enrol(request=EnrolRequest(WHO, Path("/a"), 2, Path("/b"), None, 1)),
     DaemonAsk(text="Is Grandma in the kitchen?", conversation="c1"),
+    DaemonAsk(text="Is she there?", earlier=("Is Grandma in the kitchen?", "Who is there?")),
     DaemonStatus(),
     DaemonReload(),
     DaemonStop(),
