@@ -33,7 +33,16 @@ _SET_SUBJECTS_MS = 20_000
 _STOP_S = 10.0
 _POLL_S = 0.05
 _MAX_LOG_BYTES = 4 << 20
-_started: list[subprocess.Popen[bytes]] = []  # kept, so that the ones that end are reaped
+
+
+class _Detached(subprocess.Popen[bytes]):
+    """A child that is meant to outlive us: when we end, Python must not warn that it still runs."""
+
+    def __del__(self) -> None:
+        """Nothing: those that end before us are reaped from `_started`."""
+
+
+_started: list[_Detached] = []  # kept, so that the ones that end are reaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +182,7 @@ def _start(home: Home, bundle: Bundle, client: Client, limits: Limits) -> Ready:
     _started[:] = [child for child in _started if child.poll() is None]
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
-        child = subprocess.Popen(
+        child = _Detached(
             command,
             stdin=subprocess.DEVNULL,
             stdout=descriptor,

@@ -25,7 +25,7 @@ from runtime.contract.serving import Session
 from runtime.logs import LogFormat, log_formatter
 from runtime.pipe import serve_lines
 from runtime.router import Server
-from runtime.server import SessionHandler
+from runtime.server import BESIDE, SessionHandler
 from runtime.stats import ServerStats
 from runtime.wire import wire_schema
 
@@ -65,7 +65,7 @@ def serve(root: Path, endpoint: str, config: RuntimeConfig, *, until_stdin_ends:
     bundle, session = load(root, config)
     stats = ServerStats()
     handler = SessionHandler(session, bundle, stats, save_evidence=config.save_evidence)
-    server = Server(endpoint, handler, queue_size=config.queue, stats=stats)
+    server = Server(endpoint, handler, queue_size=config.queue, beside=BESIDE, stats=stats)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
     with server:

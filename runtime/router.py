@@ -2,7 +2,8 @@
 
 One thread owns the ROUTER socket; workers take requests from a bounded queue and hand replies back through a
 pipe. A full queue is answered at once with `BusyError`; a request whose deadline passed while it waited is
-dropped, for nobody waits any more. Requests of the `express` kinds have a worker of their own.
+dropped, for nobody waits any more. Requests of the `express` kinds, which are quick, have a worker of their
+own, and so have those of the `beside` kinds, which are slow: none waits behind the others, or holds them up.
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ class Server:
         threads: int = 1,
         queue_size: int = 16,
         express: tuple[type[Request], ...] = EXPRESS,
+        beside: tuple[type[Request], ...] = (),
         stats: ServerStats | None = None,
         grace_s: float = 5.0,
         keys: ServerKeys | None = None,
@@ -97,17 +99,19 @@ class Server:
             threads: workers; more than one only for a handler that may be called by several threads.
             queue_size: requests that may wait; one more is refused.
             express: kinds of request that must not wait behind others; the handler must be quick with them.
+            beside: kinds of request that the others must not wait behind; one of them at a time.
             grace_s: how long `stop` waits for requests being worked on.
         """
         self.endpoint = endpoint
         self.stats = stats or ServerStats()
         self._handler = handler
         self._threads = threads
-        self._express = express
+        self._express, self._beside = express, beside
         self._grace_s = grace_s
         self._keys = keys
         self._ordinary: queue.Queue[_Job | None] = queue.Queue(queue_size)
         self._urgent: queue.Queue[_Job | None] = queue.Queue(queue_size)
+        self._slow: queue.Queue[_Job | None] = queue.Queue(queue_size)
         self._replies: deque[tuple[bytes, bytes]] = deque()
         self._stopping = threading.Event()
         self._workers: list[threading.Thread] = []
@@ -138,7 +142,7 @@ class Server:
         ):
             self._socket.setsockopt(option, value)
         self._bind()
-        queues = [self._urgent, *[self._ordinary] * self._threads]
+        queues = [self._urgent, *[self._ordinary] * self._threads, *[self._slow] * bool(self._beside)]
         self._workers = [
             threading.Thread(target=self._work, args=(jobs,), name=f"pvchat-worker-{index}", daemon=True)
             for index, jobs in enumerate(queues)
@@ -254,7 +258,7 @@ class Server:
             self._send(peer, encode_reply(to_error_reply(error), envelope.request_id))
 
     def _accept(self, job: _Job) -> None:
-        jobs = self._urgent if isinstance(job.request, self._express) else self._ordinary
+        jobs = self._queue_of(job.request)
         try:
             jobs.put_nowait(job)
         except queue.Full as error:
@@ -262,6 +266,11 @@ class Server:
                 f"{jobs.maxsize} requests are waiting already.", "Ask again in a moment."
             ) from error
         self.stats.waiting = self._ordinary.qsize()
+
+    def _queue_of(self, request: Request) -> queue.Queue[_Job | None]:
+        if isinstance(request, self._express):
+            return self._urgent
+        return self._slow if isinstance(request, self._beside) else self._ordinary
 
     def _work(self, jobs: queue.Queue[_Job | None]) -> None:
         while True:
@@ -313,7 +322,7 @@ class Server:
 
     def _finish(self) -> None:
         """Refuse what waits, let the workers end what they have begun, send the last replies."""
-        for jobs in (self._ordinary, self._urgent):
+        for jobs in (self._ordinary, self._urgent, self._slow):
             self._refuse_waiting(jobs)
             jobs.put(None)
         until_s = time.monotonic() + self._grace_s

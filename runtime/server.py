@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from runtime.contract.bundle import Bundle
 from runtime.contract.errors import DeadlineError, WireError
 from runtime.contract.serving import Deadline, Session
 from runtime.stats import ServerStats
+from runtime.turns import Turns
 from runtime.wire import (
     AnswerReply,
     Ask,
@@ -30,11 +29,17 @@ from runtime.wire import (
     SetSubjects,
 )
 
+BESIDE: tuple[type[Request], ...] = (SetSubjects, Enrol)
+"""What a server of this handler works on beside questions."""
 _STATM = Path("/proc/self/statm")
 
 
 class SessionHandler:
-    """Answers the runtime's requests with one session, one at a time; safe from several threads."""
+    """Answers the runtime's requests with one session; safe from several threads.
+
+    Questions take turns. Whoever is added, replaced or forgotten is prepared beside them: a question waits
+    for no file and no clip, only until a reference is exchanged.
+    """
 
     def __init__(self, session: Session, bundle: Bundle, stats: ServerStats, *, save_evidence: bool) -> None:
         """Take over a session.
@@ -47,7 +52,7 @@ class SessionHandler:
         self._bundle = bundle
         self._stats = stats
         self._save_evidence = save_evidence
-        self._lock = threading.Lock()
+        self._turns, self._preparing = Turns(), Turns()
         self._subjects: dict[str, int] = {}
         self._denied: dict[str, str] = {}
 
@@ -61,39 +66,33 @@ class SessionHandler:
             return self._ready()
         if isinstance(request, Health):
             return self._health()
-        with self._alone(deadline):
-            if isinstance(request, Ask):
+        if isinstance(request, Ask):
+            with self._turns.turn(deadline()):
                 where = request.evidence_dir if self._save_evidence else None
                 answer = self._session.answer(request.source, request.intent, request.names, where, deadline)
                 return AnswerReply(answer=answer)
-            if isinstance(request, SetSubjects) and request.only_check:
-                self._session.check_subjects(request.adapters)
-                return Done()
-            if isinstance(request, SetSubjects):
-                self._session.set_subjects(request.adapters)
-                self._subjects = {ref.subject_id: ref.release for ref in request.adapters}
-                self._denied = {ref.subject_id: ref.denied_mark for ref in request.adapters if ref.denied}
-                return Done()
-            if isinstance(request, Enrol):
+        if isinstance(request, SetSubjects):
+            with self._preparing.turn(deadline()):
+                return self._set_subjects(request, deadline)
+        if isinstance(request, Enrol):
+            with self._preparing.turn(deadline()):
                 return EnrolReply(report=self._session.enrol(request.request))
         raise WireError(f"{type(request).__name__} is no request for the runtime.", "Ask the daemon.")
 
+    def _set_subjects(self, request: SetSubjects, deadline: Deadline) -> Done:
+        install = self._session.prepare_subjects(request.adapters)
+        if request.only_check:
+            return Done()
+        with self._turns.turn(deadline()):
+            install()
+            self._subjects = {ref.subject_id: ref.release for ref in request.adapters}
+            self._denied = {ref.subject_id: ref.denied_mark for ref in request.adapters if ref.denied}
+        return Done()
+
     def tidy(self) -> None:
         """Let the session forget cameras that are gone, unless it is answering just now."""
-        if self._lock.acquire(blocking=False):
-            try:
-                self._session.forget_gone()
-            finally:
-                self._lock.release()
-
-    @contextmanager
-    def _alone(self, deadline: Deadline) -> Iterator[None]:
-        if not self._lock.acquire(timeout=max(0.0, deadline())):
-            raise DeadlineError("the model was busy until the deadline.", "Try again with more time.")
-        try:
-            yield
-        finally:
-            self._lock.release()
+        with contextlib.suppress(DeadlineError), self._turns.turn(0.0):
+            self._session.forget_gone()
 
     def _ready(self) -> Ready:
         manifest = self._bundle.manifest

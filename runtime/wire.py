@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeVar, Union
 
 import msgspec
 
-from runtime.contract.dialogue import Answer, CameraReport, Intent
+from runtime.contract.dialogue import Answer, CameraReport, Intent, LastSeen, Look
 from runtime.contract.errors import PvchatError, WireError, all_errors
 from runtime.contract.serving import (
     AdapterRef,
@@ -32,10 +32,12 @@ NO_REQUEST = bytes(REQUEST_ID_BYTES)
 """The id in a reply to what has no readable envelope. A caller of another version reads our version in it."""
 MAX_SUBJECTS = 64
 MAX_QUESTION_CHARS = 1000
+MAX_EARLIER = 8
 MAX_CONVERSATION_CHARS = 256
 _ENVELOPE = struct.Struct(">B16sI")
 
 Short = Annotated[str, msgspec.Meta(max_length=MAX_CONVERSATION_CHARS)]
+QuestionText = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_QUESTION_CHARS)]
 
 
 class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -101,11 +103,14 @@ class DaemonAsk(_Message, tag="daemon_ask", frozen=True):
         conversation: any text of the asker's, or what `AnswerReply.conversation` said; empty: a new one.
             In one conversation "she" and "there" mean whom and where the question before named.
         evidence_dir: where evidence pictures go; None: the home's own folder.
+        earlier: questions of an asker who remembers them, the oldest first; read where the daemon remembers
+            none of that conversation.
     """
 
-    text: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_QUESTION_CHARS)]
+    text: QuestionText
     conversation: Short = ""
     evidence_dir: Path | None = None
+    earlier: Annotated[tuple[QuestionText, ...], msgspec.Meta(max_length=MAX_EARLIER)] = ()
 
 
 class DaemonStatus(_Message, tag="daemon_status", frozen=True):
@@ -186,6 +191,10 @@ class DaemonStatusReply(_Message, tag="daemon_is", frozen=True):
         runtime: `ready`, `starting` or `down`.
         subjects: release of the installed adapter by subject id.
         notes: what is wrong, a line each, with the next step.
+        looks: what the last look at each live camera said.
+        last_seen: of everybody installed who was seen since the daemon started: the last time that was sure,
+            and a later one that was not.
+        now: POSIX seconds by the daemon's clock, which those times are of.
     """
 
     pid: int
@@ -197,6 +206,9 @@ class DaemonStatusReply(_Message, tag="daemon_is", frozen=True):
     subjects: dict[str, int] = {}
     cameras: tuple[CameraReport, ...] = ()
     notes: tuple[str, ...] = ()
+    looks: tuple[Look, ...] = ()
+    last_seen: tuple[LastSeen, ...] = ()
+    now: float = 0.0
 
 
 class ErrorReply(_Message, tag="error", frozen=True):

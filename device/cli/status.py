@@ -1,13 +1,15 @@
-"""`status`: daemon, cameras, bundle and people at a glance."""
+"""`status`: daemon, cameras, bundle and people at a glance, and who was last seen where."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from device.cli.output import Output, table
 from device.cli.person_list import state
+from device.cli.seen import last_seen_json, last_seen_rows, look_words, looks_json
 from device.config import load_config
 from device.daemon_client import daemon_status
 from device.paths import Home
@@ -42,7 +44,12 @@ def run(args: argparse.Namespace, out: Output) -> int:
         }
         for person in people
     ]
-    data = {"home": str(home.root), "bundle": bundle, "people": rows, "daemon": _daemon_json(daemon)}
+    data = {
+        "home": str(home.root),
+        "bundle": bundle,
+        "people": rows,
+        "daemon": _daemon_json(daemon, _names(rows)),
+    }
     out.result(data, _text(home, bundle, rows, daemon))
     return 0
 
@@ -61,7 +68,11 @@ def _bundle(home: Home) -> dict[str, str]:
     }
 
 
-def _daemon_json(daemon: DaemonStatusReply | None) -> dict[str, Any] | None:
+def _names(people: list[dict[str, Any]]) -> dict[str, str]:
+    return {person["subject_id"]: person["name"] for person in people}
+
+
+def _daemon_json(daemon: DaemonStatusReply | None, names: Mapping[str, str]) -> dict[str, Any] | None:
     if daemon is None:
         return None
     return {
@@ -74,6 +85,8 @@ def _daemon_json(daemon: DaemonStatusReply | None) -> dict[str, Any] | None:
         "subjects": daemon.subjects,
         "cameras": [dataclasses.asdict(camera) for camera in daemon.cameras],
         "notes": list(daemon.notes),
+        "looks": looks_json(daemon, names),
+        "last_seen": last_seen_json(daemon, names),
     }
 
 
@@ -91,8 +104,12 @@ def _text(
         rows.append(("daemon", "not running"))
         return table(rows)
     rows.append(("daemon", f"pid {daemon.pid}, up {daemon.uptime_s:.0f} s, runtime {daemon.runtime}"))
+    names = _names(people)
     for camera in daemon.cameras:
         age = "no frame" if camera.frame_age_ms is None else f"frame {camera.frame_age_ms / 1000:.1f} s old"
-        rows.append(("camera", f"{camera.camera} in {camera.room} · {camera.state} · {age}"))
+        looked = look_words(daemon, camera.camera, names)
+        parts = [f"{camera.camera} in {camera.room}", camera.state, age, *([looked] if looked else [])]
+        rows.append(("camera", " · ".join(parts)))
+    rows += last_seen_rows(daemon, names)
     rows += [("note", note) for note in daemon.notes]
     return table(rows)

@@ -23,7 +23,7 @@ from runtime.contract.calibration import Calibration
 from runtime.contract.dialogue import Answer, CameraReport, Intent
 from runtime.contract.errors import DeadlineError, PvchatError, RefusedError, UnavailableError, WireError
 from runtime.contract.serving import Deadline
-from runtime.questions import parse
+from runtime.questions import parse, recalled
 from runtime.wire import AnswerReply, Ask
 
 _RESERVE_S = 0.3
@@ -71,8 +71,14 @@ class Asker:
         self._evidence = evidence
         self.conversations = Conversations()
 
-    def ask(self, text: str, conversation: str, evidence_dir: Path | None, deadline: Deadline) -> Answer:
+    def ask(
+        self, text: str, conversation: str, evidence_dir: Path | None, deadline: Deadline,
+        earlier: Sequence[str] = (),
+    ) -> Answer:  # fmt: skip
         """Answer a question; what it is about is remembered for the next one of the same conversation.
+
+        Args:
+            earlier: the asker's own memory of it, read where there is none here.
 
         Raises:
             UsageError: a name or room that nobody knows. RefusedError: not understood.
@@ -81,6 +87,7 @@ class Asker:
         config = self._config()
         people = self._keeper.people()
         before = self.conversations.recall(conversation)
+        before = before or recalled(earlier, people.household, config.rooms)
         intent = parse(text, people.household, config.rooms, before=before)
         self.conversations.remember(conversation, intent)
         targets = [report for report in self._cameras.reports() if _is_target(report, intent)]

@@ -172,9 +172,12 @@ def _who(ground: Ground) -> Answer:
     perhaps = [one.subject_id for one in subjects if one.verdict == "unsure" and _unsure_itself(ground, one)]
     unknown = _unknown_people(ground)
     sure = [one.confidence for one in seen if one.confidence is not None]
+    together: dict[str, list[str]] = {}
+    for one in seen:
+        together.setdefault(_rooms_of(ground, one.subject_id), []).append(one.subject_id)
     parts = [
-        f"{wording.named([one.subject_id], ground.names)} is {_rooms_of(ground, one.subject_id)}"
-        for one in seen
+        f"{wording.named(people, ground.names)} {wording.are(len(people))} {place}"
+        for place, people in together.items()
     ]
     if unknown:
         parts.append(

@@ -1,8 +1,9 @@
-"""Who is on which camera just now: all live ones are looked at, again and again. Knows no rooms.
+"""Who is on which camera just now, and who was last seen where: all live ones are looked at, again and again.
 
 A look asks the runtime who is there, which takes its vision and its bridge and never the language model. It
 also keeps the runtime's memory of every stream fresh, so that a question finds all but the newest frames
-encoded. Questions come first: while one is being answered nobody looks.
+encoded. Questions come first: while one is being answered nobody looks. What was seen is kept in memory
+alone, and of nobody who is not installed any more.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from device.daemon.cameras import Cameras
+from device.daemon.last_seen import Memory
 from device.daemon.runtime_child import RuntimeChild, RuntimeGoneError
 from device.daemon.runtime_keeper import RuntimeKeeper
-from runtime.contract.dialogue import Answer, Intent
+from runtime.contract.dialogue import Answer, Intent, LastSeen, Look
 from runtime.contract.errors import PvchatError
+from runtime.contract.serving import WindowSource
 from runtime.wire import AnswerReply, Ask
 
 _LOOK_MS = 5_000
@@ -26,23 +28,8 @@ _WHO = Intent("who")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What the last look at a camera said.
-
-    Attributes:
-        at: POSIX seconds of the newest frame of that look.
-        there: ids of the enrolled who were there, as far as that is accepted.
-        unknown: how many others.
-    """
-
-    at: float
-    there: tuple[str, ...]
-    unknown: int
-
-
 class Presence:
-    """Looks from a thread of its own; `latest` is safe from any thread."""
+    """Looks from a thread of its own; `latest` and `last_seen` are safe from any thread."""
 
     def __init__(self, cameras: Cameras, keeper: RuntimeKeeper, every_ms: Callable[[], int]) -> None:
         """Nothing is looked at yet.
@@ -51,7 +38,8 @@ class Presence:
             every_ms: time from the beginning of one round of all cameras to that of the next.
         """
         self._cameras, self._keeper, self._every_ms = cameras, keeper, every_ms
-        self._latest: dict[str, Seen] = {}
+        self._latest: dict[str, Look] = {}
+        self._memory = Memory()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pvchat-presence", daemon=True)
@@ -70,10 +58,21 @@ class Presence:
         if self._thread.is_alive():
             self._thread.join()
 
-    def latest(self) -> dict[str, Seen]:
+    def latest(self) -> dict[str, Look]:
         """By camera; of cameras that are not live, or nobody can look at, nothing."""
         with self._lock:
             return dict(self._latest)
+
+    def last_seen(self) -> tuple[LastSeen, ...]:
+        """Of everybody who is installed and was seen; see `Memory.told`."""
+        with self._lock:
+            self._forget_others()
+            return self._memory.told()
+
+    def _forget_others(self) -> None:
+        installed = self._keeper.current()
+        if installed is not None:  # while a runtime starts again nobody was forgotten
+            self._memory.keep_only(installed.releases)
 
     def look(self) -> None:
         """One round of all cameras."""
@@ -84,6 +83,7 @@ class Presence:
             self._keep(camera, self._seen(camera))
         with self._lock:
             self._latest = {camera: seen for camera, seen in self._latest.items() if camera in live}
+            self._forget_others()
 
     def _run(self) -> None:
         wait_s = 0.0
@@ -107,7 +107,7 @@ class Presence:
         installed = self._keeper.current()
         return installed is None or installed.child.calls > 0
 
-    def _seen(self, camera: str) -> Seen | None:
+    def _seen(self, camera: str) -> Look | None:
         window = self._cameras.window(camera)
         if window is None:
             return None
@@ -115,19 +115,20 @@ class Presence:
             with self._keeper.lease(0.0) as installed:
                 if not installed.releases:
                     return None
-                return _told(_ask(installed.child, Ask(intent=_WHO, window=window)))
+                return _told(window, _ask(installed.child, Ask(intent=_WHO, window=window)))
         except RuntimeGoneError:
             _log.debug("the runtime ended during a look")
         except PvchatError as error:
             _log.debug("camera %s: %s", camera, error)
         return None
 
-    def _keep(self, camera: str, seen: Seen | None) -> None:
+    def _keep(self, camera: str, seen: Look | None) -> None:
         with self._lock:
             if seen is None:
                 self._latest.pop(camera, None)
             else:
                 self._latest[camera] = seen
+                self._memory.note(seen)
 
 
 def _ask(child: RuntimeChild, request: Ask) -> Answer | None:
@@ -135,8 +136,8 @@ def _ask(child: RuntimeChild, request: Ask) -> Answer | None:
     return reply.answer if isinstance(reply, AnswerReply) else None
 
 
-def _told(answer: Answer | None) -> Seen | None:
+def _told(window: WindowSource, answer: Answer | None) -> Look | None:
     if answer is None or answer.as_of is None:
         return None
-    there = tuple(one.subject_id for one in answer.subjects if one.verdict == "yes")
-    return Seen(answer.as_of, there, answer.unknown_people)
+    there = tuple(one for one in answer.subjects if one.verdict in ("yes", "unsure"))
+    return Look(window.camera, window.room, answer.as_of, there, answer.unknown_people)

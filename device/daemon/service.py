@@ -143,7 +143,9 @@ class Daemon:
     def _handle(self, request: Request, deadline: Deadline) -> Reply:
         if isinstance(request, DaemonAsk):
             conversation = request.conversation or self._asker.conversations.new()
-            answer = self._asker.ask(request.text, conversation, request.evidence_dir, deadline)
+            answer = self._asker.ask(
+                request.text, conversation, request.evidence_dir, deadline, request.earlier
+            )
             return AnswerReply(answer=answer, conversation=conversation)
         if isinstance(request, DaemonStatus):
             return self._status()
@@ -172,6 +174,9 @@ class Daemon:
             base=installed.ready.base if installed else "",
             subjects=installed.releases if installed else {},
             cameras=self._cameras.reports(),
+            looks=tuple(look for _, look in sorted(self._presence.latest().items())),
+            last_seen=self._presence.last_seen(),
+            now=time.time(),
             notes=(*notes, *self._cameras.problems(), *(self._network.problems() if self._network else ())),
         )
 

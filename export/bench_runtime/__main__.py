@@ -24,6 +24,7 @@ from export.bench_runtime.household import enrol
 from export.bench_runtime.scenes import make_scenes
 from export.bench_runtime.shell import measure_shell
 from export.bench_runtime.stream import measure_stream
+from export.bench_runtime.swap import measure_swaps
 from export.bench_runtime.table import Figures, line_of, table_of
 from export.bench_runtime.watch import measure_watch
 from export.machine import cpu_name
@@ -45,10 +46,11 @@ class Plan:
     questions: int
     beyond: int
     asks: int
+    rounds: int
 
 
-WHOLE = Plan(5, 4, repeats=20, looks=30, clients=200, questions=5, beyond=500, asks=15)
-QUICK = Plan(2, 2, repeats=2, looks=2, clients=12, questions=2, beyond=30, asks=1)
+WHOLE = Plan(5, 4, repeats=20, looks=30, clients=200, questions=5, beyond=500, asks=15, rounds=10)
+QUICK = Plan(2, 2, repeats=2, looks=2, clients=12, questions=2, beyond=30, asks=1, rounds=1)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,9 +82,11 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
         clients = measure_clients(
             enrolled, scenes.shows, fps, clients=plan.clients, questions=plan.questions, beyond=plan.beyond
         )
+        _say("questions while people come, change and go")
+        swaps = measure_swaps(enrolled, scenes.shows[0], scenes.references[0], fps, plan.rounds)
         _say("`pvchat-edge ask` from the shell")
         shell = measure_shell(scenes, plan.asks)
-    figures = Figures(first, stream, watch, clients, shell)
+    figures = Figures(first, stream, watch, clients, swaps, shell)
     text = table_of(figures, _head(args, bundle, plan))
     print(text)
     line = line_of(figures)

@@ -66,7 +66,7 @@ def measure_clients(
         cameras = [stack.enter_context(Live(show, fps)) for show in shows]
         for camera in cameras:
             camera.advance(len(shows[0].frames))
-        endpoint = stack.enter_context(_runtime(enrolled, folder))
+        endpoint = stack.enter_context(runtime_process(enrolled, folder))
         asks = [
             Ask(intent=Intent("existence", (ref.subject_id,)), names=enrolled.names, window=camera.source)
             for camera in cameras
@@ -81,7 +81,7 @@ def measure_clients(
 
 
 @contextlib.contextmanager
-def _runtime(enrolled: Enrolled, folder: Path) -> Iterator[str]:
+def runtime_process(enrolled: Enrolled, folder: Path) -> Iterator[str]:
     """A runtime process with its default settings, and the people installed."""
     endpoint = f"ipc://{folder / 'runtime.sock'}"
     command = [sys.executable, "-m", "runtime", "serve", "--bundle", str(enrolled.bundle.root)]

@@ -1,4 +1,10 @@
-"""What more video costs: one more frame or second of a live window, over the window. Knows no questions."""
+"""What more video costs: one more frame or second of a live window, over the window. Knows no questions.
+
+The window is that of a live question, which is exactly one window of the engines: the bundle's N frames at F
+a second. So one more second brings F frames that were never seen, and as each must be encoded once, the ratio
+cannot be far below F / N, which is `least_ratio` (0.5 with 8 frames at 4 a second). Beyond that it holds what
+is computed of the window as a whole (tracks, tokens).
+"""
 
 from __future__ import annotations
 
@@ -15,11 +21,20 @@ from runtime.session.observe import LIVE_LOOKS, Observer
 
 @dataclass(slots=True)
 class StreamFigures:
-    """Milliseconds of every repeat: the window afresh, one more second of it, one more frame."""
+    """Milliseconds of every repeat: the window afresh, one more second of it, one more frame.
 
+    `window_frames`: of the window; `second_frames`: of them, those that one more second brings.
+    """
+
+    window_frames: int
+    second_frames: int
     window_ms: list[float] = field(default_factory=list)
     second_ms: list[float] = field(default_factory=list)
     frame_ms: list[float] = field(default_factory=list)
+
+    def least_ratio(self) -> float:
+        """The share of the window's frames that one more second brings."""
+        return self.second_frames / self.window_frames
 
     def second_ratio(self) -> float:
         """The median over repeats."""
@@ -40,9 +55,9 @@ def measure_stream(models: Models, show: Show, repeats: int) -> StreamFigures:
     window, second = spec.window_frames, round(spec.window_fps)
     if len(show.frames) < window + second + 1:
         raise ContentError(f"{show.name} shows {len(show.frames)} frames, too few.", "Render more seconds.")
-    figures = StreamFigures()
+    figures = StreamFigures(window, second)
     for repeat in range(repeats + 1):
-        found = StreamFigures() if repeat == 0 else figures
+        found = StreamFigures(window, second) if repeat == 0 else figures
         live = Observer(models, lambda _: True)
         found.window_ms.append(_timed(Observer(models), show.frames[:window], spec.window_fps))
         _timed(live, show.frames[:window], spec.window_fps)

@@ -16,6 +16,7 @@ from export.bench_runtime.first import (
     FirstFigures,
 )
 from export.bench_runtime.stream import StreamFigures
+from export.bench_runtime.swap import SwapFigures
 from export.bench_runtime.watch import CAMERA_FPS, WatchFigures
 
 LIMITS: Mapping[str, tuple[str, float]] = {
@@ -26,6 +27,8 @@ LIMITS: Mapping[str, tuple[str, float]] = {
     "cameras_on_one_core": ("at least", 4.0),
     "clients_200_p99_over_p50": ("at most", 5.0),
     "ask_shell_ms": ("at most", 500.0),
+    "swap_pause_ms": ("at most", 100.0),
+    "swap_dropped": ("at most", 0.0),
 }
 
 
@@ -37,6 +40,7 @@ class Figures:
     stream: StreamFigures
     watch: WatchFigures
     clients: ClientFigures
+    swaps: SwapFigures
     ask_shell_ms: Sequence[float]
 
 
@@ -53,6 +57,8 @@ def line_of(figures: Figures) -> dict[str, float]:
         "cameras_on_one_core": round(figures.watch.cameras, 1),
         "clients_200_p99_over_p50": round(figures.clients.p99_over_p50(), 2),
         "ask_shell_ms": _median(figures.ask_shell_ms),
+        "swap_pause_ms": round(figures.swaps.pause_ms(), 1),
+        "swap_dropped": figures.swaps.dropped,
     }
 
 
@@ -87,7 +93,7 @@ def table_of(figures: Figures, head: str) -> str:
 
 def _notes(figures: Figures) -> list[str]:
     first, stream = figures.first, figures.stream
-    watch, clients = figures.watch, figures.clients
+    watch, clients, swaps = figures.watch, figures.clients, figures.swaps
     waited = f" after {_median(clients.busy_ms):g} ms" if clients.busy_ms else ""
     return [
         f"- The next question on that window takes {_median(first.followup_ms):g} ms, a mere yes or no "
@@ -96,13 +102,21 @@ def _notes(figures: Figures) -> list[str]:
         "changed one.",
         f"- Encoding a window takes {_median(stream.window_ms):g} ms, one more second of it "
         f"{_median(stream.second_ms):g} ms, one more frame {_median(stream.frame_ms):g} ms "
-        f"({stream.frame_ratio():.3f} of the window).",
+        f"({stream.frame_ratio():.3f} of the window). A live question looks at one window of the engines, "
+        f"{stream.window_frames} frames; one more second brings {stream.second_frames} new ones, so "
+        f"`stream_ratio` cannot be much less than {stream.least_ratio():g}, whatever is remembered.",
         f"- A look at one camera takes {watch.look_ms:.1f} ms of CPU, {watch.afresh_ms:.1f} ms with nothing "
         f"remembered: one core watches {watch.cameras:.1f} cameras at {CAMERA_FPS:g} frames a second, "
         f"{watch.cameras_afresh:.1f} with nothing remembered.",
         f"- {len(clients.served_ms)} answers to concurrent clients, {clients.refused_while_served} told "
         f"busy, {clients.wrong} wrong or crossed. Of more at once than may wait, {len(clients.busy_ms)} were "
         f"told busy{waited}, {clients.answered_beyond} answered.",
+        f"- Asked again and again, one client waits {_median(swaps.calm_ms):g} ms, at the longest of "
+        f"{len(swaps.calm_ms)} times {max(swaps.calm_ms):.1f} ms. While people are added, replaced, paused "
+        f"and forgotten ({swaps.swaps} times) the longest of {len(swaps.swapping_ms)} waits is "
+        f"{max(swaps.swapping_ms):.1f} ms, {swaps.dropped} without the right answer. `swap_pause_ms` is that "
+        "wait less the usual one. While somebody is learned from a clip the longest of "
+        f"{len(swaps.learning_ms)} waits is {max(swaps.learning_ms):.1f} ms.",
     ]
 
 

@@ -97,6 +97,43 @@ class CameraReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What the last look at a camera said, without anybody having asked.
+
+    Attributes:
+        camera, room: where.
+        at: POSIX seconds of the newest frame of that look.
+        subjects: who was there (`yes`) or perhaps was (`unsure`).
+        unknown: how many others.
+    """
+
+    camera: str
+    room: str
+    at: float
+    subjects: tuple[SubjectVerdict, ...] = ()
+    unknown: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LastSeen:
+    """When and where somebody was seen last; it says nothing of where they are now.
+
+    Attributes:
+        subject_id: whom.
+        verdict: `yes`, or `unsure`: perhaps it was this one.
+        confidence: probability of presence, 0 to 1.
+        camera, room: where. at: POSIX seconds of the frame.
+    """
+
+    subject_id: str
+    verdict: Verdict
+    confidence: float | None
+    camera: str
+    room: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What the system says.
 

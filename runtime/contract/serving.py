@@ -149,21 +149,23 @@ class EnrolReport:
 
 
 class Session(Protocol):
-    """A loaded bundle that can answer. Never called by two threads at a time.
+    """A loaded bundle that can answer. Never called by two threads at a time, but for two slow things.
+
+    While one thread asks, another one may `enrol` or `prepare_subjects`: they change nothing that is asked.
 
     Errors are `PvchatError`s; the server hands them to the caller as they are.
     """
 
-    def set_subjects(self, refs: Sequence[AdapterRef]) -> None:
-        """Replace all installed subjects at once; on any error the old ones stay.
+    def prepare_subjects(self, refs: Sequence[AdapterRef]) -> Callable[[], None]:
+        """Read and check adapters; what is returned, when called, replaces all installed subjects at once.
+
+        All that takes time is done here, beside questions; what is returned only exchanges references, and
+        must be called while nobody asks.
 
         Raises:
-            AdapterError: a file that is damaged, made for another base, or not what the reference says.
+            AdapterError: a file that is damaged, made for another base, or not what the reference says; then
+                the old ones stay.
         """
-        ...
-
-    def check_subjects(self, refs: Sequence[AdapterRef]) -> None:
-        """Raise what `set_subjects` would raise; nothing is replaced."""
         ...
 
     def answer(

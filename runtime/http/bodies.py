@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeVar, Union
 
@@ -11,7 +11,7 @@ import msgspec
 
 from runtime.contract.errors import UsageError
 from runtime.http.problems import HttpProblem
-from runtime.wire import MAX_CONVERSATION_CHARS, MAX_DEADLINE_MS, MAX_QUESTION_CHARS
+from runtime.wire import MAX_CONVERSATION_CHARS, MAX_DEADLINE_MS, MAX_EARLIER, MAX_QUESTION_CHARS
 
 MAX_BODY_BYTES = 4 << 20
 MAX_MESSAGES = 256
@@ -100,6 +100,7 @@ class Asked:
     Attributes:
         clip: path of a video file; empty: none. pictures: data: URLs.
         timeout_ms: None: the settings'.
+        earlier: questions before this one, the oldest first: "she" may mean whom they named.
     """
 
     text: str
@@ -107,6 +108,7 @@ class Asked:
     pictures: tuple[str, ...] = ()
     conversation: str = ""
     timeout_ms: int | None = None
+    earlier: tuple[str, ...] = ()
 
 
 def asked_of(body: AskBody | ChatBody) -> Asked:
@@ -120,7 +122,14 @@ def asked_of(body: AskBody | ChatBody) -> Asked:
         raise UsageError(f"a question has 1 to {MAX_QUESTION_CHARS} characters, got {len(text)}.")
     if pictures and body.clip:
         raise UsageError("a clip and a picture cannot be asked about at once.", "Leave one out.")
-    return Asked(text, body.clip or "", pictures, body.conversation, body.timeout_ms)
+    earlier = () if isinstance(body, AskBody) else _earlier(body.messages)
+    return Asked(text, body.clip or "", pictures, body.conversation, body.timeout_ms, earlier)
+
+
+def _earlier(messages: Sequence[Message]) -> tuple[str, ...]:
+    """What the user asked before; what could never have been a question is left out."""
+    asked = [message.text for message in messages[:-1] if message.role == "user"]
+    return tuple(text for text in asked if 0 < len(text) <= MAX_QUESTION_CHARS)[-MAX_EARLIER:]
 
 
 def _last_of(messages: list[Message]) -> tuple[str, tuple[str, ...]]:

@@ -27,7 +27,7 @@ from runtime.http.answers import OF_A_CLIP, OF_A_PICTURE, Said, answer_of, error
 from runtime.http.bodies import Asked
 from runtime.http.house import House, Listed
 from runtime.http.pictures import check_count, write_pictures
-from runtime.questions import parse
+from runtime.questions import parse, recalled
 from runtime.wire import AnswerReply, Ask, DaemonAsk, Health, HealthReply, Reply
 
 _HEARTBEAT_MS = 1000
@@ -129,7 +129,7 @@ class Desk:
     async def _put(self, asked: Asked, timeout_ms: int, note: str) -> Said:
         until_s = time.monotonic() + timeout_ms / 1000
         if not asked.clip and not asked.pictures:
-            question = DaemonAsk(text=asked.text, conversation=asked.conversation)
+            question = DaemonAsk(text=asked.text, conversation=asked.conversation, earlier=asked.earlier)
             reply = _expected(await self._daemon.call(question, timeout_ms))
             return Said(reply.answer, reply.conversation)
         check_count(asked.pictures)
@@ -139,7 +139,7 @@ class Desk:
             else:
                 clip = held.enter_context(self._house.scratch()) / "pictures.mkv"
             household = await _aside(self._house.household)
-            intent = parse(asked.text, household, ())
+            intent = parse(asked.text, household, (), before=recalled(asked.earlier, household, ()))
             ready = await _aside(self._house.prepare)
             if asked.pictures:
                 await _aside(lambda: write_pictures(asked.pictures, clip, fps=ready.window_fps))

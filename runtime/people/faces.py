@@ -11,8 +11,10 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,6 +34,7 @@ EMBEDDING_NORM = 1.464
 _LANDMARKS = "shape_predictor_5_face_landmarks.dat"
 _EMBEDDER = "dlib_face_recognition_resnet_model_v1.dat"
 _MIN_SCORE = 0.2
+_AGAIN = "Run `pvchat-edge doctor`, or install pvchat-edge again."
 _ENLARGE_BELOW_PX = 800
 UNREADABLE_PX = 36.0
 _CLEAR_PX = 100.0
@@ -98,27 +101,36 @@ class FaceEngine:
 
         Args:
             frame: uint8 (H, W, 3), RGB.
+
+        Raises:
+            EngineError: the detector fails, or computes what is not finite.
         """
         enlarge = int(frame.shape[1] < _ENLARGE_BELOW_PX)
         frame = np.ascontiguousarray(frame)
-        with self._lock:
+        with self._lock, _failing("finds"):
             boxes, scores, _ = self._detector.run(frame, enlarge, _MIN_SCORE)
             found = [
                 _face(box, float(score), self._points(frame, box))
                 for box, score in zip(boxes, scores, strict=True)
             ]
+        if not all(math.isfinite(face.score) for face in found):
+            raise EngineError("the face detector computes values that are not finite.", _AGAIN)
         return sorted(found, key=lambda face: -face.box[2])
 
     def embed(self, frame: NDArray[np.uint8], faces: Sequence[Face]) -> NDArray[np.float32]:
-        """float32 (N, 128) unit embeddings of faces of this frame."""
+        """float32 (N, 128) unit embeddings of faces of this frame.
+
+        Raises:
+            EngineError: the network fails, or computes what is not finite.
+        """
         if not faces:
             return np.zeros((0, FACE_WIDTH), dtype=np.float32)
         frame = np.ascontiguousarray(frame)
-        with self._lock:
+        with self._lock, _failing("embeds"):
             raw = [self._descriptor(frame, face) for face in faces]
         rows = np.asarray([list(row) for row in raw], dtype=np.float32)
         if not np.isfinite(rows).all():
-            raise EngineError("the face network computes values that are not finite.")
+            raise EngineError("the face network computes values that are not finite.", _AGAIN)
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
     def _points(self, frame: NDArray[np.uint8], box: Any) -> NDArray[np.float32]:
@@ -145,6 +157,15 @@ def shared_faces() -> FaceEngine:
         EngineError: dlib or its weights are not installed.
     """
     return FaceEngine()
+
+
+@contextmanager
+def _failing(verb: str) -> Iterator[None]:
+    """The library's own errors as ours."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise EngineError(f"what {verb} faces failed: {error}.", _AGAIN) from error
 
 
 def face_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:

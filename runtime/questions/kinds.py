@@ -70,7 +70,7 @@ def find_kind(tokens: Sequence[Token], home: Home) -> tuple[Kind, bool]:
     if "stranger" in found:
         found -= {"who"}
     elif told & v.GONE - ({"left"} if "action" in found else set()):
-        raise trouble.about_absence(home)
+        raise trouble.about_company(home) if "alone" in told else trouble.about_absence(home)
     if _negated(words, found):
         raise trouble.not_understood(home, "ask without a negation")
     if everybody and "stranger" not in found:

@@ -73,12 +73,13 @@ def readings(text: str, household: Household, rooms: Sequence[str]) -> Iterator[
 def _folded(cased: str) -> tuple[str, list[bool]]:
     """The case-folded text, and for each of its characters whether it was a capital inside a sentence."""
     shouted = cased.isupper()
+    opening = next((index for index, char in enumerate(cased) if char.isalnum()), 0)
     pieces: list[str] = []
     capitals: list[bool] = []
     for index, char in enumerate(cased):
         folded = char.casefold()
         pieces.append(folded)
-        capitals += [char.isupper() and index > 0 and not shouted] * len(folded)
+        capitals += [char.isupper() and index > opening and not shouted] * len(folded)
     return "".join(pieces), capitals
 
 

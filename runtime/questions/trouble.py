@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runtime.contract.errors import RefusedError, UsageError
-from runtime.contract.household import Household
+from runtime.contract.household import Household, Subject
 from runtime.questions.lexer import plain
 
 MAX_LISTED = 8
+_ALIKE, _MOST_NEAR = 0.6, 3
 MAX_QUOTED_CHARS = 80
 
 
@@ -26,6 +29,12 @@ class Home:
         """The question, shortened, in quotes."""
         text = " ".join(self.text.split())
         return f'"{text[:MAX_QUOTED_CHARS]}…"' if len(text) > MAX_QUOTED_CHARS else f'"{text}"'
+
+    def as_written(self, words: str) -> str:
+        """Words of the question as they stand in it: "tim" as Tim."""
+        pattern = r"\W+".join(re.escape(word) for word in words.split())
+        found = re.search(rf"(?<!\w){pattern}(?!\w)", self.text, re.IGNORECASE)
+        return " ".join(found.group().split()) if found else words
 
     def examples(self) -> str:
         """Questions that this home can ask."""
@@ -64,6 +73,15 @@ def about_absence(home: Home) -> RefusedError:
     )
 
 
+def about_company(home: Home) -> RefusedError:
+    """The question asks whether somebody is alone."""
+    room = f"in the {said(home.rooms[0])}" if home.rooms else "here"
+    return RefusedError(
+        f"I did not understand {home.quoted}: I cannot judge whether somebody is alone.",
+        f'Ask who is there: "Who is {room}?".',
+    )
+
+
 def one_at_a_time(home: Home, what: str) -> RefusedError:
     """Two questions in one."""
     return RefusedError(f"{home.quoted} asks about {what}.", "Ask one question at a time.")
@@ -74,18 +92,28 @@ def unknown_name(home: Home, name: str) -> UsageError:
     subjects = home.household.subjects
     if not subjects:
         return UsageError(
-            f'nobody is enrolled yet, so I cannot tell who "{name}" is.',
+            f'nobody is enrolled yet, so I cannot tell who "{home.as_written(name)}" is.',
             "Enrol somebody: pvchat-edge person add NAME --clip FILE.",
         )
-    spellings = {plain(word): word for subject in subjects for word in (subject.name, *subject.aliases)}
-    near = difflib.get_close_matches(plain(name), spellings, n=1, cutoff=0.6)
+    near = _nearest_names(name, subjects)
     if near:
-        step = f'Did you mean "{spellings[near[0]]}"?'
+        step = f"Did you mean {' or '.join(near)}?"
     elif len(subjects) <= MAX_LISTED:
         step = f"Enrolled: {', '.join(subject.name for subject in subjects)}."
     else:
         step = f"{len(subjects)} people are enrolled; list them: pvchat-edge person list."
-    return UsageError(f'nobody enrolled is called "{name}".', step)
+    return UsageError(f'nobody enrolled is called "{home.as_written(name)}".', step)
+
+
+def _nearest_names(name: str, subjects: Sequence[Subject]) -> list[str]:
+    """The most alike name or alias, in quotes; of several people who are as alike, one each."""
+    found: list[tuple[float, str]] = []
+    for subject in subjects:
+        words = {plain(word): word for word in (subject.name, *subject.aliases)}
+        for near in difflib.get_close_matches(plain(name), words, n=1, cutoff=_ALIKE):
+            found.append((difflib.SequenceMatcher(None, near, plain(name)).ratio(), words[near]))
+    best = max((ratio for ratio, _ in found), default=0.0)
+    return [f'"{word}"' for ratio, word in found if ratio > best - 0.01][:_MOST_NEAR]
 
 
 def unnamed(home: Home, pronoun: str) -> UsageError:
@@ -97,10 +125,11 @@ def unnamed(home: Home, pronoun: str) -> UsageError:
 
 def unknown_room(home: Home, room: str) -> UsageError:
     """No room is called that."""
+    room = home.as_written(room)
     if not home.rooms:
         return UsageError(f'no room is called "{room}": no rooms are known here.', "Ask without the room.")
     known = [said(name) for name in home.rooms]
-    near = difflib.get_close_matches(room, known, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(plain(room), known, n=1, cutoff=0.6)
     hint = f'Did you mean "{near[0]}"? ' if near else ""
     return UsageError(f'no room is called "{room}".', f"{hint}Rooms: {', '.join(known)}.")
 

@@ -16,7 +16,7 @@ from runtime.contract.household import Household
 from runtime.contract.prompt import MAX_SUBJECTS
 from runtime.questions import trouble
 from runtime.questions import vocabulary as v
-from runtime.questions.kinds import allowed_words, find_kind, is_another_time
+from runtime.questions.kinds import allowed_words, find_kind, gerunds, is_another_time
 from runtime.questions.lexer import Token, readings
 from runtime.questions.pronouns import Meant, in_full, points_back
 from runtime.questions.trouble import Home
@@ -137,7 +137,9 @@ def _check_leftovers(tokens: tuple[Token, ...], kind: Kind, people: tuple[str, .
 
 
 def _is_name(tokens: tuple[Token, ...], start: int, end: int, previous: Token | None) -> bool:
-    """Whether an unknown piece beside known names stands where a name would."""
+    """Whether an unknown piece beside known names stands where a name would; no name: "watching TV"."""
+    if previous is not None and gerunds([previous]):
+        return False
     following = tokens[end] if end < len(tokens) else None
     joined = (previous is not None and previous.value in _JOINING) or (
         following is not None and following.value in _JOINING

@@ -1,6 +1,7 @@
 """The session: subjects in, questions in, answers out. Knows no sockets, no rooms and no cameras.
 
-For one thread at a time. The subjects are one immutable tuple that is swapped whole.
+For one thread at a time, beside which another may learn or prepare somebody: the subjects are one immutable
+tuple that is swapped whole.
 """
 
 from __future__ import annotations
@@ -77,16 +78,21 @@ class LocalSession:
         self._claims: Recent[tuple[str, PersonSource], list[Claim]] = Recent(_CLAIMS_KEPT)
 
     def set_subjects(self, refs: Sequence[AdapterRef]) -> None:
-        """Replace all subjects at once; see `Session.set_subjects`."""
-        self._installed = self._read(refs)
-        self._claims.clear()
-        if self._models.language is not None:
-            hashes = {one.sha256 for one in self._installed}
-            self._models.language.forget(lambda key: not _is_about(key, hashes))
+        """Replace all subjects at once; raises what `prepare_subjects` raises."""
+        self.prepare_subjects(refs)()
 
-    def check_subjects(self, refs: Sequence[AdapterRef]) -> None:
-        """Only read them; see `Session.check_subjects`."""
-        self._read(refs)
+    def prepare_subjects(self, refs: Sequence[AdapterRef]) -> Callable[[], None]:
+        """Read them; see `Session.prepare_subjects`."""
+        fresh = self._read(refs)
+        hashes = {one.sha256 for one in fresh}
+
+        def install() -> None:
+            self._installed = fresh
+            self._claims.clear()
+            if self._models.language is not None:
+                self._models.language.forget(lambda key: not _is_about(key, hashes))
+
+        return install
 
     def _read(self, refs: Sequence[AdapterRef]) -> tuple[Installed, ...]:
         fresh: list[Installed] = []
@@ -158,7 +164,7 @@ class LocalSession:
     def enrol(self, request: EnrolRequest) -> EnrolReport:
         """One instant adapter from one clip; see `Session.enrol`."""
         others = [one.adapter for one in self._installed if one.adapter.subject_id != request.subject_id]
-        return enrol_from(self._models, self._observer, request, others)
+        return enrol_from(self._models, Observer(self._models), request, others)
 
     def selftest(self, adapter: Path | None = None) -> list[str]:
         """A line per problem; see `Session.selftest`."""

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.contract.clip import Clip, even_indices, window_indices, window_starts
-from runtime.contract.errors import EngineError
 from runtime.contract.sources import PersonSource
 from runtime.frames import ring_exists
 from runtime.people.bodies import bodies_of, faceless, without_turned
@@ -192,7 +191,12 @@ class Observer:
         )
 
     def _is_ordinary(self, distance: float, looked: _Looked, check: Callable[[], None]) -> bool:
-        """Whether a scene is footage of real people rather than of the trained world."""
+        """Whether a scene is footage of real people rather than of the trained world.
+
+        Raises:
+            EngineError: only a face can tell, and the face detector does not load, or fails: a guess might
+                give real people to networks that never saw any.
+        """
         rules = self._models.manifest.calibration
         if distance > rules.domain_limit:
             return True
@@ -201,10 +205,7 @@ class Observer:
         frames = looked.clip.frames
         for index in sorted(set(even_indices(len(frames), _FACE_LOOKS))):
             check()
-            try:
-                found = self._encoder.faces(frames[index], looked.frames[index], better=False)
-            except EngineError:
-                return False  # without a face detector there is no second look
+            found = self._encoder.faces(frames[index], looked.frames[index], better=False)
             if any(face.score >= _REAL_FACE for face in found):
                 return True
         return False

@@ -31,7 +31,7 @@ from runtime.contract.bundle import Bundle
 from runtime.contract.dialogue import Answer
 from runtime.contract.errors import ContentError, PvchatError, WireError
 from runtime.router import Server
-from runtime.server import SessionHandler
+from runtime.server import BESIDE, SessionHandler
 from runtime.stats import ServerStats
 from runtime.wire import (
     NO_REQUEST,
@@ -87,11 +87,9 @@ class Fuzzed:
 class EchoSession:
     """A session without a model: the wire is what is tried."""
 
-    def set_subjects(self, refs: Sequence[Any]) -> None:
-        """Take anybody."""
-
-    def check_subjects(self, refs: Sequence[Any]) -> None:
+    def prepare_subjects(self, refs: Sequence[Any]) -> Callable[[], None]:
         """Like anybody."""
+        return lambda: None
 
     def answer(self, source: Any, intent: Any, names: Any, evidence_dir: Any, deadline: Any) -> Answer:
         """Something."""
@@ -245,7 +243,7 @@ def _served() -> Iterator[_Wire]:
     bundle, stats = Bundle.open(_BASE.absolute()), ServerStats()
     handler = SessionHandler(EchoSession(), bundle, stats, save_evidence=True)
     with tempfile.TemporaryDirectory(prefix="pvc", dir="/tmp") as folder:
-        with Server(f"ipc://{folder}/s", handler, stats=stats) as server:
+        with Server(f"ipc://{folder}/s", handler, beside=BESIDE, stats=stats) as server:
             thread = threading.Thread(target=server.serve)
             thread.start()
             try:

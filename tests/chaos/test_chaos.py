@@ -34,7 +34,7 @@ def test_a_bug_behind_the_socket_is_a_crash(monkeypatch: pytest.MonkeyPatch) -> 
     def broken(self: EchoSession, refs: Any) -> None:
         raise KeyError("planted")
 
-    monkeypatch.setattr(EchoSession, "check_subjects", broken)
+    monkeypatch.setattr(EchoSession, "prepare_subjects", broken)
     made = fuzz(limit=30, quiet=30, seed=1)
     assert any("internal error in SetSubjects (KeyError)" in one for one in made.crashes)
     assert made.crash_rate_below == 1.0

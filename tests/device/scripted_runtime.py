@@ -107,7 +107,8 @@ class Scripted:
             subjects=tuple(
                 SubjectVerdict(one, said.get("verdict", "unsure"), confidence)
                 for one in request.intent.subject_ids
-            ),
+            )
+            or tuple(SubjectVerdict(one, verdict, 0.5) for one, verdict in said.get("there", {}).items()),
             unknown_people=said.get("unknown", 0),
             evidence=(evidence,),
             reason=said.get("reason", ""),

@@ -19,6 +19,7 @@ from runtime.client import Client
 from runtime.contract.errors import BundleError, EngineError, UnavailableError
 from runtime.wire import Hello
 from tests.device.fake_runtime import put_bundle, serving, short_home
+from tests.fakes.tiny_bundle import make_bundle
 
 _SERVE = """
 import sys, threading
@@ -102,6 +103,32 @@ def test_a_runtime_that_cannot_load_is_one_error_with_its_last_words() -> None:
             ensure_runtime(home, [], Limits())
         assert (home.logs / "runtime.log").stat().st_mode & 0o777 == 0o600
         assert stop_runtime(home) is False
+
+
+_START = """
+import sys
+from pathlib import Path
+from device.config import Limits
+from device.paths import Home
+from device.runtime_process import ensure_runtime
+
+with ensure_runtime(Home(Path(sys.argv[1])), [], Limits()) as runtime:
+    print(runtime.ready.pid)
+"""
+
+
+def test_a_runtime_outlives_who_started_it_without_a_warning() -> None:
+    with short_home() as home:
+        bundle = make_bundle(home.root / "made")
+        bundle.root.rename(home.bundles / bundle.bundle_id)
+        (home.bundles / "current").write_text(bundle.bundle_id)
+        command = [sys.executable, "-W", "error::ResourceWarning", "-c", _START, str(home.root)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        try:
+            assert (done.returncode, done.stderr) == (0, "")
+            assert Path(f"/proc/{int(done.stdout)}").exists()
+        finally:
+            assert stop_runtime(home)
 
 
 def test_without_a_bundle_there_is_no_runtime() -> None:

@@ -301,6 +301,18 @@ def test_who_merges_people_and_counts_strangers_of_one_room_once() -> None:
     assert answer.text == ("Anna is in the kitchen, somebody unknown is in the kitchen and perhaps Ben too.")
 
 
+def test_who_names_people_of_one_room_together_and_those_of_another_beside() -> None:
+    answers = [
+        said("k1", {ANNA: ("yes", 0.95), BEN: ("yes", 0.95)}, verdict=None),
+        said("k2", {ANNA: ("yes", 0.95), BEN: ("no", 0.05)}, verdict=None),
+    ]
+    nobody = said("h1", {ANNA: ("no", 0.01), BEN: ("no", 0.01)}, verdict=None)
+    assert together(Intent("who"), [*answers, nobody]).text == "Anna and Ben are in the kitchen."
+    apart = [said("k1", {ANNA: ("yes", 0.95)}, verdict=None), said("k2", {}, verdict=None)]
+    there = said("h1", {BEN: ("yes", 0.95)}, verdict=None)
+    assert together(Intent("who"), [*apart, there]).text == "Anna is in the kitchen and Ben is in the hall."
+
+
 def test_who_in_an_empty_room_is_nobody_only_with_every_camera() -> None:
     who = Intent("who", (), "kitchen")
     nobody = [said("k1", {ANNA: ("no", 0.01)}), said("k2", {ANNA: ("no", 0.01)})]

@@ -77,3 +77,23 @@ def test_she_is_the_one_who_was_asked_about_in_the_same_conversation_alone() -> 
         for conversation in ("", "another"):
             with pytest.raises(UsageError, match="cannot tell who"):
                 ask(box, "Is she still there?", conversation)
+
+
+def test_an_asker_who_remembers_the_questions_is_understood_and_the_daemons_own_memory_comes_first() -> None:
+    with (
+        world({"hob": "kitchen", "sofa": "living room"}, ("kitchen", "living room")) as box,
+        Client(box.home.daemon_endpoint) as client,
+    ):
+
+        def whom(text: str, conversation: str = "", earlier: tuple[str, ...] = ()) -> list[str]:
+            request = DaemonAsk(text=text, conversation=conversation, earlier=earlier)
+            reply = client.call(request, 15_000)
+            assert isinstance(reply, AnswerReply)
+            return [one.subject_id for one in reply.answer.subjects]
+
+        asked = ("Is Grandma in the kitchen?", "Who is there?", "hello", "What is she doing?")
+        assert whom("Is she still there?", earlier=asked) == [GRANDMA]
+        assert whom("Is Tom here?", "talk") == [TOM]
+        assert whom("Is he still there?", "talk", asked) == [TOM]
+        with pytest.raises(UsageError, match="cannot tell who"):
+            whom("Is she still there?", earlier=("Who is there?", "Is Nobody here?"))

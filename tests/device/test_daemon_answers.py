@@ -102,7 +102,7 @@ def test_what_the_model_cannot_answer_is_refused_with_the_reason(home: World) ->
 
 
 def test_a_name_that_nobody_has_is_the_askers_error(home: World) -> None:
-    with pytest.raises(UsageError, match="zelda"):
+    with pytest.raises(UsageError, match="Zelda"):
         home.ask("Is Zelda in the kitchen?")
 
 

@@ -71,6 +71,19 @@ def test_a_picture_in_a_chat_is_answered_and_says_what_does_not_apply(
     assert all(one["image"] == "" for one in said["pvchat"]["evidence"])
 
 
+def test_she_in_a_chat_is_whom_the_users_messages_before_named(web: httpx.Client) -> None:
+    body = chat("Is she here?", data_url(frame({20: ANN})))
+    assert web.post("/v1/chat/completions", json=body).status_code == 400
+    before = [
+        {"role": "user", "content": "Is Ann here?"},
+        {"role": "assistant", "content": "Is Ben here?"},
+        {"role": "user", "content": ""},
+    ]
+    reply = web.post("/v1/chat/completions", json={**body, "messages": [*before, *body["messages"]]})
+    assert reply.status_code == 200
+    assert reply.json()["pvchat"]["text"].startswith("Yes, Ann is")
+
+
 def test_a_picture_is_answered_as_the_clip_of_it_and_leaves_nothing_behind(
     home: Home, web: httpx.Client
 ) -> None:
@@ -103,7 +116,7 @@ def test_an_unknown_person_is_a_bad_request_with_the_nearest_name(home: Home, we
     reply = web.post("/v1/ask", json={"question": "Is Anne here?", "clip": clip(home)})
     assert reply.status_code == 400
     error = reply.json()["error"]
-    assert error["code"] == "usage" and "anne" in error["message"]
+    assert error["code"] == "usage" and "Anne" in error["message"]
     assert error["next_step"] == 'Did you mean "Ann"?'
 
 

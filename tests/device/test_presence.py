@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from device.daemon.presence import Presence, Seen
+from device.daemon.presence import Presence
 from device.daemon.runtime_child import RuntimeGoneError
-from runtime.contract.dialogue import Answer, CameraReport, CameraState, SubjectVerdict
+from runtime.contract.dialogue import Answer, CameraReport, CameraState, LastSeen, Look, SubjectVerdict
 from runtime.contract.errors import EngineError, UnavailableError
 from runtime.contract.serving import WindowSource
 from runtime.wire import AnswerReply, Ask, Done, Reply
@@ -30,7 +30,7 @@ class FakeHome:
         self.reply: Reply = AnswerReply(
             answer=Answer(
                 "people", "", None, None, 0.9, as_of=12.5, unknown_people=1,
-                subjects=(SubjectVerdict(GRANDMA, "yes", 0.99), SubjectVerdict(TOM, "unsure", 0.6)),
+                subjects=WHO_IS_THERE,
             )
         )  # fmt: skip
 
@@ -57,11 +57,14 @@ class FakeHome:
         return Presence(cast(Any, self), cast(Any, self), lambda: 1)
 
 
-def test_a_look_asks_who_is_on_each_live_camera_and_keeps_what_is_sure() -> None:
+WHO_IS_THERE = (SubjectVerdict(GRANDMA, "yes", 0.99), SubjectVerdict(TOM, "unsure", 0.6))
+
+
+def test_a_look_asks_who_is_on_each_live_camera_and_keeps_how_sure_it_is() -> None:
     home = FakeHome(hall="live", door="live", shed="down")
     presence = home.presence()
     presence.look()
-    assert presence.latest() == {name: Seen(12.5, (GRANDMA,), 1) for name in ("hall", "door")}
+    assert presence.latest() == {name: Look(name, "hall", 12.5, WHO_IS_THERE, 1) for name in ("hall", "door")}
     assert [ask.intent.kind for ask in home.asked] == ["who", "who"]
     assert all(ask.evidence_dir is None and ask.names == {} for ask in home.asked), "no picture, no name"
 
@@ -88,6 +91,22 @@ def test_what_cannot_be_looked_at_has_nobody_and_the_watch_goes_on(problem: Exce
     home.problem = None
     presence.look()
     assert list(presence.latest()) == ["hall"]
+
+
+def test_who_was_seen_is_remembered_when_nobody_can_look_any_more_and_forgotten_when_removed() -> None:
+    home = FakeHome(hall="live")
+    presence = home.presence()
+    presence.look()
+    sure = LastSeen(GRANDMA, "yes", 0.99, "hall", "hall", 12.5)
+    perhaps = LastSeen(TOM, "unsure", 0.6, "hall", "hall", 12.5)
+    home.states["hall"] = "down"
+    presence.look()
+    assert presence.latest() == {}
+    assert presence.last_seen() == (sure, perhaps)
+    home.releases = {TOM: 2}
+    assert presence.last_seen() == (perhaps,)
+    home.releases = {GRANDMA: 1, TOM: 2}
+    assert presence.last_seen() == (perhaps,), "who was forgotten is not remembered again"
 
 
 def test_another_reply_than_an_answer_is_nobody() -> None:

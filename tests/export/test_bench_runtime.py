@@ -11,12 +11,14 @@ from export.bench_runtime.__main__ import main
 from export.bench_runtime.clients import ClientFigures
 from export.bench_runtime.first import CELLS, EAGER, EAGER_WATCHING, ENGINES, ENGINES_WATCHING, FirstFigures
 from export.bench_runtime.stream import StreamFigures
+from export.bench_runtime.swap import SwapFigures
 from export.bench_runtime.table import LIMITS, Figures, line_of, table_of
 from export.bench_runtime.watch import WatchFigures
 
 NAMES = [
     "first_ms", "first_vs_eager", "engine_factor", "cache_factor", "followup_ms", "stream_ratio",
     "cameras_on_one_core", "clients_200_p99_over_p50", "ask_shell_ms",
+    "swap_pause_ms", "swap_dropped",
 ]  # fmt: skip
 
 
@@ -26,9 +28,10 @@ def figures() -> Figures:
                   ENGINES_WATCHING: [100.0, 100.0]},
         followup_ms=[30.0, 50.0], presence_ms=[5.0, 5.0], described=2, same=1,
     )  # fmt: skip
-    stream = StreamFigures([80.0, 100.0], [40.0, 20.0], [10.0, 10.0])
+    stream = StreamFigures(8, 4, [80.0, 100.0], [40.0, 20.0], [10.0, 10.0])
     clients = ClientFigures(served_ms=[float(ms) for ms in range(1, 101)], busy_ms=[2.0], answered_beyond=3)
-    return Figures(first, stream, WatchFigures(100.0, 250.0), clients, [410.0, 390.0, 700.0])
+    swaps = SwapFigures([9.0, 10.0, 60.0], [10.0, 45.0, 12.0], [10.0, 70.0], swaps=5)
+    return Figures(first, stream, WatchFigures(100.0, 250.0), clients, swaps, [410.0, 390.0, 700.0])
 
 
 def test_ratios_are_medians_of_the_repeats_own_ratios() -> None:
@@ -42,6 +45,8 @@ def test_ratios_are_medians_of_the_repeats_own_ratios() -> None:
         "cameras_on_one_core": 5.0,
         "clients_200_p99_over_p50": pytest.approx(1.96, abs=0.01),
         "ask_shell_ms": 410.0,
+        "swap_pause_ms": 35.0,
+        "swap_dropped": 0,
     }
 
 
@@ -54,6 +59,12 @@ def test_the_table_says_of_each_wanted_figure_whether_it_is_met() -> None:
     assert all(cell in text for cell in CELLS)
 
 
+def test_the_table_says_what_a_second_of_video_must_cost_at_least() -> None:
+    text = table_of(figures(), "head")
+    assert "one window of the engines, 8 frames; one more second brings 4 new ones" in text
+    assert "cannot be much less than 0.5" in text
+
+
 @pytest.mark.timeout(900)
 def test_the_whole_benchmark_measures_real_answers_and_ends_with_one_line(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -62,7 +73,9 @@ def test_the_whole_benchmark_measures_real_answers_and_ends_with_one_line(
     said = capfd.readouterr().out.splitlines()
     line = json.loads(said[-1])
     assert list(line) == NAMES
+    assert line.pop("swap_dropped") == 0
     assert all(value > 0 for value in line.values())
-    assert line == json.loads((tmp_path / "runtime.json").read_text(encoding="utf-8"))
+    kept = json.loads((tmp_path / "runtime.json").read_text(encoding="utf-8"))
+    assert kept == {**line, "swap_dropped": 0}
     assert (tmp_path / "runtime.md").read_text(encoding="utf-8").splitlines()[0] == "# The runtime's speed"
     assert "0 wrong or crossed" in "\n".join(said)

@@ -6,9 +6,11 @@ import importlib.util
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from runtime.contract.errors import EngineError
 from runtime.people import faces as faces_module
@@ -91,3 +93,28 @@ def test_the_cohort_is_a_mean_with_its_provenance_and_nobodys_face() -> None:
     assert mean.shape == (128,)
     assert 0.85 < float(np.linalg.norm(mean)) < 0.97, "a unit vector would be one face"
     assert not mean.flags.writeable
+
+
+class BrokenDetector:
+    """A detector that fails, or finds something that is no number."""
+
+    def __init__(self, problem: Exception | None) -> None:
+        self.problem = problem
+
+    def run(self, picture: NDArray[np.uint8], *_: object) -> tuple[list[Any], list[float], list[int]]:
+        if self.problem is not None:
+            raise self.problem
+        return [importlib.import_module("dlib").rectangle(10, 10, 90, 90)], [float("nan")], [0]
+
+
+@pytest.mark.parametrize(
+    ("problem", "words"), [(RuntimeError("bad cast"), "finds faces failed: bad cast"), (None, "not finite")]
+)
+def test_a_detector_that_fails_or_computes_no_number_is_an_error_and_nobody(
+    monkeypatch: pytest.MonkeyPatch, problem: Exception | None, words: str
+) -> None:
+    engine = FaceEngine()
+    monkeypatch.setattr(engine, "_detector", BrokenDetector(problem))
+    with pytest.raises(EngineError, match=words) as caught:
+        engine.find(np.zeros((100, 100, 3), dtype=np.uint8))
+    assert "doctor" in caught.value.next_step

@@ -116,7 +116,7 @@ def test_the_longest_name_wins() -> None:
 
 
 def test_a_name_inside_a_longer_word_is_not_that_name() -> None:
-    with pytest.raises(UsageError, match="tomas"):
+    with pytest.raises(UsageError, match="Tomas"):
         parse("Is Tomas here?", home("Tom"), ROOMS)
 
 
@@ -195,3 +195,38 @@ def test_more_people_than_the_prompt_holds_are_refused() -> None:
 def test_an_empty_or_endless_question_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError):
         parse(text, home("Tom"), ROOMS)
+
+
+FAMILY = home("Grandma", ("Tom", "Tommy"), ("Anna", "mum"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Is Tim in the kitchen?", 'nobody enrolled is called "Tim". Did you mean "Tom"?'),
+        ("Is mom home?", 'nobody enrolled is called "mom". Did you mean "Tom" or "mum"?'),
+        ("Is granny here?", 'nobody enrolled is called "granny". Did you mean "Grandma"?'),
+        ("Where is Uncle Bob?", 'nobody enrolled is called "Uncle Bob". Enrolled: Grandma, Tom, Anna.'),
+        ("Is Tom in the Kitchn?", 'no room is called "Kitchn". Did you mean "kitchen"?'),
+    ],
+)
+def test_an_unknown_name_or_room_is_quoted_as_written_with_whatever_is_as_near(text: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(text, FAMILY, ROOMS)
+    assert str(caught.value).startswith(words)
+
+
+def test_what_somebody_does_something_with_is_no_name() -> None:
+    with pytest.raises(RefusedError, match='"tv" is more than I can judge'):
+        parse("Is Grandma watching TV?", FAMILY, ROOMS)
+
+
+def test_a_capital_that_opens_the_sentence_behind_a_mark_makes_no_name() -> None:
+    with pytest.raises(RefusedError, match="more than I can judge"):
+        parse("¿Dónde está Grandma?", FAMILY, ROOMS)
+
+
+def test_whether_somebody_is_alone_is_refused_for_what_it_is() -> None:
+    with pytest.raises(RefusedError, match="cannot judge whether somebody is alone") as caught:
+        parse("Is Grandma alone?", FAMILY, ROOMS)
+    assert caught.value.next_step == 'Ask who is there: "Who is in the kitchen?".'

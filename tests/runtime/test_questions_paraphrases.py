@@ -290,16 +290,16 @@ Où est Tom ?
 """
 
 UNKNOWN = """
-Is Bob here? | "bob"
+Is Bob here? | "Bob"
 Is bob in the kitchen? | "bob"
-Where is Bob? | "bob"
+Where is Bob? | "Bob"
 Where are my keys? | "keys"
-What is uncle Bob doing? | "uncle bob"
-Is Grandma here with Bob? | "bob"
-Are Bob and Tom here? | "bob"
+What is uncle Bob doing? | "uncle Bob"
+Is Grandma here with Bob? | "Bob"
+Are Bob and Tom here? | "Bob"
 Can you see the dog? | "dog"
 Is Granma here? | Did you mean "Grandma"?
-Is Bob's here? | "bob"
+Is Bob's here? | "Bob"
 Is Tom in the garage? | "garage"
 Who is in the cellar? | "cellar"
 Is Tom in the kichen? | Did you mean "kitchen"?

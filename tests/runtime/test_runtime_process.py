@@ -21,7 +21,7 @@ from runtime.client import Client, wait_until_ready
 from runtime.config import RuntimeConfig, load_runtime_config
 from runtime.contract.bundle import Bundle, FileEntry, Manifest, manifest_to_json
 from runtime.contract.calibration import Calibration
-from runtime.contract.dialogue import Intent
+from runtime.contract.dialogue import Answer, Intent
 from runtime.contract.errors import AdapterError, ConfigError, DeadlineError, UnavailableError, WireError
 from runtime.contract.pixels import PixelSpec
 from runtime.contract.serving import AdapterRef, ClipSource, EnrolRequest, WindowSource
@@ -37,6 +37,7 @@ from runtime.wire import (
     Health,
     HealthReply,
     Ready,
+    Request,
     SetSubjects,
 )
 
@@ -51,15 +52,17 @@ from runtime.contract.serving import ClipSource, EnrolReport
 
 class FakeSession:
     def __init__(self, config): self.config = config
-    def check_subjects(self, refs): self.set_subjects(refs)
-    def set_subjects(self, refs):
+    def prepare_subjects(self, refs):
         if any(not ref.path.exists() for ref in refs):
             raise AdapterError("adapter file is missing.", "Enrol again.")
+        for ref in refs: ref.path.read_bytes()  # of a pipe: waits for a writer
+        return lambda: None
     def answer(self, source, intent, names, evidence_dir, deadline):
         where = str(source.path) if isinstance(source, ClipSource) else source.ring
         text = json.dumps([where, intent.kind, names, str(evidence_dir), deadline() > 0, self.config.threads])
         return Answer("verdict", text, "yes", 0.95, 0.9)
     def enrol(self, r):
+        if r.path.is_fifo(): r.path.read_bytes()
         return EnrolReport(r.subject_id, r.release, "head", 8, 8, 0, 5, 1, 0.7, r.adapter_path, r.sheet_path)
     def forget_gone(self):
         pass
@@ -250,18 +253,19 @@ class BusySession:
     def forget_gone(self) -> None:
         self.tidied += 1
 
-    def set_subjects(self, refs: Any) -> None:
+    def answer(self, *_: Any) -> Answer:
         self.inside += 1
         assert self.inside == 1
         self.entered.set()
         self.free.wait(20)
         self.inside -= 1
+        return Answer("verdict", "", "yes", 0.95, 0.9)
 
 
 def test_session_is_used_by_one_thread_at_a_time_and_waiting_ends_at_the_deadline(bundle: Path) -> None:
     session: Any = BusySession()
     handler = SessionHandler(session, Bundle.open(bundle), ServerStats(), save_evidence=True)
-    request = SetSubjects(adapters=())
+    request = Ask(intent=Intent("who"), clip=ClipSource(bundle))
     thread = threading.Thread(target=handler, args=(request, lambda: 10.0))
     thread.start()
     assert session.entered.wait(10)
@@ -270,7 +274,34 @@ def test_session_is_used_by_one_thread_at_a_time_and_waiting_ends_at_the_deadlin
     assert isinstance(handler(Health(), lambda: 0.05), HealthReply)
     session.free.set()
     thread.join(10)
-    assert handler(request, lambda: 10.0) == Done()
+    assert isinstance(handler(request, lambda: 10.0), AnswerReply)
+
+
+@pytest.mark.parametrize("verb", ["set_subjects", "enrol"])
+def test_answers_go_on_while_somebody_is_slowly_learned_or_loaded(bundle: Path, verb: str) -> None:
+    slow = bundle.parent / "slow"
+    os.mkfifo(slow)
+    requests: dict[str, Request] = {
+        "set_subjects": SetSubjects(adapters=(AdapterRef(WHO, slow, 4),)),
+        "enrol": Enrol(request=EnrolRequest(WHO, slow, None, bundle.parent / "a.safetensors", None, 4)),
+    }
+    replies: list[Any] = []
+
+    def swap(endpoint: str) -> None:
+        with Client(endpoint) as other:
+            replies.append(other.call(requests[verb], 60_000))
+
+    with served(bundle) as (_, client):
+        thread = threading.Thread(target=swap, args=(client.endpoint,))
+        thread.start()
+        with slow.open("wb"):  # returns when the runtime reads, which then waits for the end of this block
+            for _ in range(20):
+                assert texts(client.call(Ask(intent=Intent("who"), clip=ClipSource(bundle)), 20_000))
+            assert wait_until_ready(client, 5000).subjects == {}
+            assert replies == []
+        thread.join(20)
+        assert isinstance(replies[0], Done if verb == "set_subjects" else EnrolReply)
+        assert wait_until_ready(client, 5000).subjects == ({WHO: 4} if verb == "set_subjects" else {})
 
 
 def test_program_leaves_nothing_on_standard_error_but_its_log(bundle: Path) -> None:
@@ -288,7 +319,8 @@ def test_tidying_never_waits_for_a_session_that_is_busy(bundle: Path) -> None:
     handler = SessionHandler(session, Bundle.open(bundle), ServerStats(), save_evidence=True)
     handler.tidy()
     assert session.tidied == 1
-    thread = threading.Thread(target=handler, args=(SetSubjects(adapters=()), lambda: 10.0))
+    asked = Ask(intent=Intent("who"), clip=ClipSource(bundle))
+    thread = threading.Thread(target=handler, args=(asked, lambda: 10.0))
     thread.start()
     assert session.entered.wait(10)
     handler.tidy()

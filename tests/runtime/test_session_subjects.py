@@ -52,6 +52,19 @@ def test_one_bad_adapter_refuses_all_and_the_old_subjects_stay(home: TinyHome) -
     assert home.ask(home.clip({19: ANN}), "existence", "ann").verdict == "yes"
 
 
+def test_prepared_subjects_change_nothing_until_they_are_installed(home: TinyHome) -> None:
+    home.install("ann")
+    home.enrol("ben")
+    path = home.clip({19: ANN})
+    install = home.session.prepare_subjects([home.ref("ben")])
+    for name in ("ann", "ben"):
+        home.adapter(name).unlink()
+    assert home.ask(path, "existence", "ann").verdict == "yes"
+    install()
+    assert home.ask(path, "who").unknown_people == 1
+    assert home.ask(path, "existence", "ben").verdict == "no"
+
+
 def test_a_forgotten_subject_is_a_stranger_again(home: TinyHome) -> None:
     home.install("ann", "ben")
     path = home.clip({19: ANN})
@@ -104,6 +117,17 @@ def test_a_live_window_is_answered_with_room_time_and_age(bundle: Bundle, tmp_pa
         assert where.text == "Ann is in the kitchen, on the left of the picture."
         absent = session.answer(source, Intent("existence", (IDS["ben"],)), NAMES, None, forever)
         assert absent.verdict == "no"
+
+
+def test_a_live_question_looks_at_one_window_of_the_engines_and_no_further_back(home: TinyHome) -> None:
+    home.install("ann")
+    with RingWriter(640, 480) as ring:
+        source = WindowSource("front", "kitchen", ring.name)
+        for step in range(17):
+            ring.write(frame({17: ANN} if step < 9 else {}), 998.0 + step / 4)
+            if step >= 15:  # Ann's last frame is the first of the window, then she is before it
+                answer = home.session.answer(source, Intent("existence", (IDS["ann"],)), NAMES, None, forever)
+                assert answer.verdict == ("yes" if step == 15 else "no")
 
 
 def test_a_bundle_without_a_language_model_refuses_to_describe(tmp_path: Path) -> None:

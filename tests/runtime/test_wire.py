@@ -17,6 +17,8 @@ from runtime.contract.dialogue import (
     CameraReport,
     Evidence,
     Intent,
+    LastSeen,
+    Look,
     SubjectVerdict,
 )
 from runtime.contract.errors import PvchatError, WireError, all_errors
@@ -72,6 +74,7 @@ REQUESTS: list[Request] = [
     Ask(intent=Intent("who"), window=WindowSource("cam", "hall", "pvc_00"), evidence_dir=Path("/e")),
     Enrol(request=EnrolRequest(WHO, Path("/a"), 2, Path("/b"), None, 1)),
     DaemonAsk(text="Is Grandma in the kitchen?", conversation="c1"),
+    DaemonAsk(text="Is she there?", earlier=("Is Grandma in the kitchen?", "Who is there?")),
     DaemonStatus(),
     DaemonReload(),
     DaemonStop(),
@@ -93,7 +96,17 @@ REPLIES: list[Reply] = [
         )
     ),
     HealthReply(bundle_id="b", uptime_s=1.0, served=1, failed=2, expired=3, refused=4, queue=5, rss_mib=6.0),
-    DaemonStatusReply(pid=1, uptime_s=2.0, rss_mib=3.0, runtime="ready", bundle_id="b", base="f"),
+    DaemonStatusReply(
+        pid=1,
+        uptime_s=2.0,
+        rss_mib=3.0,
+        runtime="ready",
+        bundle_id="b",
+        base="f",
+        now=1.7e9,
+        looks=(Look("cam", "hall", 1.7e9, (SubjectVerdict(WHO, "unsure", 0.5),), 2),),
+        last_seen=(LastSeen(WHO, "unsure", 0.5, "cam", "hall", 1.7e9),),
+    ),
     ErrorReply(code="busy", message="m", next_step="n"),
 ]
 
