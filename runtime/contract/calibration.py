@@ -11,16 +11,22 @@ from runtime.contract.prompt import MAX_SUBJECTS
 
 MAX_LLR = 12.0
 _LEAST_WEIGHT = 0.02
+_MAX_EXPONENT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class SourceCalibration:
-    """Logistic calibration of one kind of evidence.
+    """Logistic calibration of one kind of evidence, in which some judgements are about something else.
 
-    llr = clip(scale * score + quality_scale * quality + bias), natural logarithm, |llr| <= 12.
+    x = scale * score + quality_scale * quality + bias,
+    llr = ln( ((1 - slip) e^x + slip) / ((1 - slip) + slip e^x) ), natural logarithm, |llr| <= 12: a label
+    that is wrong with probability `slip` (Copas 1988). However far a score goes, it proves at most
+    ln((1 - slip) / slip).
 
     Attributes:
         scale, bias, quality_scale: fitted on cross-session identities (Platt 1999).
+        slip: 0 to below 0.5; share of judgements that have nothing to do with the score, such as of a track
+            that is two people. 0: none.
         provenance: what it was fitted on, in words and counts.
         nobody: evidence where nobody is found in view: ln of the share of those who are there, and could be
             told, whom detection overlooks; 1 in 20 where it was not measured.
@@ -34,10 +40,18 @@ class SourceCalibration:
     provenance: str = ""
     nobody: float = -3.0
     blind_below: float | None = None
+    slip: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.slip < 0.5:
+            raise ValueError(f"0 <= slip < 0.5 is needed, got {self.slip}")
 
     def llr(self, score: float, quality: float) -> float:
         """Log-likelihood ratio of `present` against `absent` for a raw score and a quality in 0..1."""
         value = self.scale * score + self.quality_scale * quality + self.bias
+        if self.slip:
+            odds = math.exp(max(-_MAX_EXPONENT, min(_MAX_EXPONENT, value)))
+            value = math.log(((1 - self.slip) * odds + self.slip) / ((1 - self.slip) + self.slip * odds))
         return max(-MAX_LLR, min(MAX_LLR, value))
 
 

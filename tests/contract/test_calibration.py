@@ -16,13 +16,16 @@ shares = st.floats(0, 1)
 priors = st.floats(0.001, 0.999)
 
 
-@given(st.floats(0, 100), finite, st.floats(-10, 10), shares, finite, finite)
+slips = st.floats(0, 0.49)
+
+
+@given(st.floats(0, 100), finite, st.floats(-10, 10), shares, finite, finite, slips)
 def test_more_score_is_never_less_evidence(
-    scale: float, bias: float, quality_scale: float, quality: float, low: float, high: float
+    scale: float, bias: float, quality_scale: float, quality: float, low: float, high: float, slip: float
 ) -> None:
-    source = SourceCalibration(scale, bias, quality_scale)
+    source = SourceCalibration(scale, bias, quality_scale, slip=slip)
     low, high = sorted((low, high))
-    assert source.llr(low, quality) <= source.llr(high, quality)
+    assert source.llr(low, quality) <= source.llr(high, quality) + 1e-9
 
 
 @given(finite, finite, finite, finite, shares)
@@ -34,6 +37,25 @@ def test_one_source_never_weighs_more_than_the_cap(
 
 def test_llr_is_the_stated_formula() -> None:
     assert SourceCalibration(2.0, -0.5, 0.25).llr(1.5, 0.8) == pytest.approx(2 * 1.5 + 0.25 * 0.8 - 0.5)
+
+
+@given(st.floats(0.001, 0.49), finite)
+def test_no_score_proves_more_than_judgements_slip(slip: float, score: float) -> None:
+    llr = SourceCalibration(1.0, 0.0, slip=slip).llr(score, 0.5)
+    assert abs(llr) <= math.log((1 - slip) / slip) + 1e-9
+    assert math.copysign(1, llr) == math.copysign(1, score) or abs(llr) < 1e-9
+
+
+def test_a_slip_is_a_label_that_is_wrong_so_often() -> None:
+    right = math.exp(1.5) / (1 + math.exp(1.5))
+    seen = 0.9 * right + 0.1 * (1 - right)
+    assert SourceCalibration(1.0, 0.0, slip=0.1).llr(1.5, 0.5) == pytest.approx(math.log(seen / (1 - seen)))
+
+
+@pytest.mark.parametrize("slip", [-0.01, 0.5, math.nan])
+def test_a_slip_of_half_of_all_judgements_or_none_at_all_is_refused(slip: float) -> None:
+    with pytest.raises(ValueError, match="slip"):
+        SourceCalibration(1.0, 0.0, slip=slip)
 
 
 @given(priors, finite, finite)

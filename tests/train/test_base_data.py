@@ -10,7 +10,7 @@ from runtime.contract.calibration import Calibration, SourceCalibration
 from runtime.contract.pixels import PixelSpec
 from train.augment.questions import Fact
 from train.base.bridge_stage import BridgeStage, score_episodes
-from train.base.calibrate import calibrate, evidence, fit_correlation
+from train.base.calibrate import calibrate, evidence, fit_correlation, fit_source
 from train.base.config import WorldConfig
 from train.base.episodes import EpisodeMaker
 from train.base.features import Features, cache_features, domain_statistics
@@ -209,6 +209,18 @@ def test_calibration_turns_separated_scores_into_confident_verdicts() -> None:
     assert calibration.verdict(calibration.probability(source.llr(-4.0, 0.6))) == "no"
     assert figures["cllr"] < 0.1
     assert figures["stranger_yes"] <= 0.02
+
+
+def test_a_few_trials_about_somebody_else_do_not_blunt_all_others() -> None:
+    rng = np.random.default_rng(3)
+    trials = []
+    for who in range(3000):
+        case, mean = (("present", 1.0), ("stranger", -1.0))[who % 2]
+        seen = 3 * rng.normal(-mean if rng.random() < 0.02 else mean, 1.0)
+        trials.append(Trial(who, case, True, (Look(float(seen), 0.6),), 0.0, 1.0))
+    source = fit_source(trials, "two normals, and two in a hundred drawn from the other one")
+    assert source.scale == pytest.approx(2 / 3, abs=0.1)  # of two normals at +3 and -3 with deviation 3
+    assert source.slip == pytest.approx(0.02, abs=0.01)
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.4, 0.9])

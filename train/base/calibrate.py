@@ -22,6 +22,8 @@ MIN_QUALITY, BLIND_BELOW = 0.2, 0.07
 """Qualities below which nobody is recognised, and below which a view tells nothing at all (ADR 0033)."""
 _CASE_SHARES = {"present": 0.5, "lookalike": 0.05, "stranger": 0.45}
 """The stated prior: somebody is there as likely as not; one in ten who is not is a look-alike (ADR 0020)."""
+_FIRST_SLIP = -4.0
+"""Where the fit begins: the logit of 0.018."""
 _CORRELATIONS = np.linspace(0.0, 1.0, 101)
 
 
@@ -44,25 +46,29 @@ def fit_source(trials: Sequence[Trial], provenance: str) -> SourceCalibration:
     """Logistic regression of presence on one window's score and quality, on trials that can be told.
 
     Present weighs as much as absent; of the absent, look-alikes weigh less: they are rarer than strangers.
-    The windows of a trial share its weight.
+    The windows of a trial share its weight. A share of trials, fitted too, is taken to be about something
+    else: without it a few of them would say how far all scores are to be trusted.
     """
     told = [trial for trial in trials if trial.told and trial.looks]
     weights = [weight / len(t.looks) for t, weight in zip(told, _weights(told), strict=True) for _ in t.looks]
     x = torch.tensor([[look.score, look.quality, 1.0] for t in told for look in t.looks])
     y = torch.tensor([float(t.case == "present") for t in told for _ in t.looks])
     weight = torch.tensor(weights)
-    theta = torch.tensor([1.0, 0.0, 0.0], requires_grad=True)
-    optimiser = torch.optim.LBFGS([theta], max_iter=200, line_search_fn="strong_wolfe")
+    theta = torch.tensor([1.0, 0.0, 0.0, _FIRST_SLIP], requires_grad=True)
+    optimiser = torch.optim.LBFGS([theta], max_iter=300, line_search_fn="strong_wolfe")
 
     def closure() -> torch.Tensor:
         optimiser.zero_grad()
-        each = F.binary_cross_entropy_with_logits(x @ theta, y, reduction="none")
+        straight, slipped = F.logsigmoid(-theta[3]), F.logsigmoid(theta[3])
+        value = x @ theta[:3]
+        llr = torch.logaddexp(straight + value, slipped) - torch.logaddexp(straight, slipped + value)
+        each = F.binary_cross_entropy_with_logits(llr, y, reduction="none")
         loss = (weight * each).sum() + 1e-4 * theta[:2].square().sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
     optimiser.step(closure)  # type: ignore[no-untyped-call]
-    scale, quality_scale, bias = (float(value) for value in theta.detach())
+    scale, quality_scale, bias = (float(value) for value in theta.detach()[:3])
     return SourceCalibration(
         round(scale, 4),
         round(bias, 4),
@@ -70,6 +76,7 @@ def fit_source(trials: Sequence[Trial], provenance: str) -> SourceCalibration:
         provenance,
         nobody=_overlooked(trials),
         blind_below=BLIND_BELOW,
+        slip=round(float(torch.sigmoid(theta.detach()[3])), 4),
     )
 
 
