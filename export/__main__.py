@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from device.paths import base_bundle
+from export.answers import kinds_told
 from export.config import load_export_config
 from export.files import read_calibration, read_golden, read_notes, read_windows, ready_engines
 from export.pack import PruneWish, pack, size_mib
@@ -38,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     for entry in bundle.manifest.files:
         say(f"{entry.size_bytes / 2**20:7.3f} MiB  {entry.path}")
+    for text in kinds_told(bundle.manifest.evaluation["parity"]["language"]["kinds"]):
+        say(text)
     line = json.dumps(_summary(bundle, time.monotonic() - began), sort_keys=True)
     if arguments.json is not None:
         arguments.json.write_text(line + "\n", encoding="utf-8")

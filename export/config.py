@@ -25,7 +25,9 @@ class LanguageExport:
         graph_max_abs: largest difference of the engine's logits from torch with the same rounded weights.
         windows: made-up windows it is judged on where the caller gives no prompts; four questions each.
         min_cosine: lowest mean cosine of logits with torch's own weights.
-        min_top1, min_yes_no: share of prompts on which the likeliest token, and yes against no, agree.
+        min_top1, min_yes_no: share of likeliest tokens, and of verdicts, that agree where torch is clear.
+        min_slots: share of the answers' facts (room, deed, clothes, verdict) that agree, there too.
+        max_drift: mean difference of the probability of yes.
     """
 
     algorithm: Literal["rtn", "k_quant"] = "k_quant"
@@ -33,10 +35,12 @@ class LanguageExport:
     output_layer: Bits = "int8"
     accuracy_level: int = 1
     graph_max_abs: float = 1e-3
-    windows: int = 8
-    min_cosine: float = 0.98
+    windows: int = 16
+    min_cosine: float = 0.99
     min_top1: float = 0.9
-    min_yes_no: float = 0.95
+    min_yes_no: float = 0.98
+    min_slots: float = 0.9
+    max_drift: float = 0.02
 
     def __post_init__(self) -> None:
         if self.block_size not in (16, 32, 64, 128):

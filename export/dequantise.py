@@ -66,6 +66,13 @@ def run_decoder(model: MistralForCausalLM, embeds: Floats) -> dict[str, Floats]:
     return {name: np.ascontiguousarray(value.numpy(), dtype=np.float32) for name, value in found.items()}
 
 
+def logits_of_last(model: MistralForCausalLM, embeds: Floats, count: int) -> Floats:
+    """Torch's logits (count, V) at the last positions of a prompt (1, L, D)."""
+    with torch.inference_mode():
+        logits = model(inputs_embeds=torch.from_numpy(embeds), logits_to_keep=count).logits
+    return np.asarray(logits[0].numpy(), dtype=np.float32)
+
+
 def decoder_inputs(embeds: Floats, empty_past: Arrays) -> dict[str, Array]:
     """Inputs of the engine for a prompt (1, L, D) with nothing before it."""
     mask = np.ones(embeds.shape[:2], dtype=np.int64)

@@ -47,7 +47,7 @@ class Apart:
 
 def load_engine(role: str, engine: bytes, specs: EngineSpec) -> OrtEngine:
     """An engine as the box loads it; it comes up on the CPU or not at all."""
-    return OrtEngine(role, engine, specs, provider=CPU, threads=1)
+    return OrtEngine(role, engine, specs, provider=CPU, threads=1, arena=role != "language")
 
 
 def perturb(model: PVChat, seed: int) -> PVChat:

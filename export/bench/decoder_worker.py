@@ -75,8 +75,14 @@ def _engine(folder: Path, name: str, threads: int) -> Engine:
         tuple(TensorSpec(one["name"], one["dtype"], tuple(one["shape"])) for one in specs[which])
         for which in ("inputs", "outputs")
     )
-    raw = (folder / f"{name}.onnx").read_bytes()
-    return OrtEngine(name, raw, EngineSpec(f"{name}.onnx", inputs, outputs), provider=CPU, threads=threads)
+    return OrtEngine(
+        name,
+        (folder / f"{name}.onnx").read_bytes(),
+        EngineSpec(f"{name}.onnx", inputs, outputs),
+        provider=CPU,
+        threads=threads,
+        arena=False,  # as the runtime opens its decoder
+    )
 
 
 def _decode_ours(engine: Engine, prompt: int, steps: int) -> Callable[[], Round]:

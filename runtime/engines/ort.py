@@ -34,7 +34,9 @@ _DTYPES = {
 class OrtEngine:
     """One network in one ONNX Runtime session."""
 
-    def __init__(self, role: str, model: bytes, specs: EngineSpec, *, provider: str, threads: int) -> None:
+    def __init__(
+        self, role: str, model: bytes, specs: EngineSpec, *, provider: str, threads: int, arena: bool = True
+    ) -> None:
         """Load a network.
 
         Args:
@@ -43,6 +45,8 @@ class OrtEngine:
             specs: what the manifest says of it.
             provider: ONNX Runtime's name of where it must run.
             threads: CPU threads one run may use.
+            arena: whether memory of a run is kept for the next. A decoder's prompt needs much more than its
+                steps, which are as fast without.
 
         Raises:
             BundleError: external weights, or inputs and outputs other than the manifest says.
@@ -54,7 +58,7 @@ class OrtEngine:
             )
         self.role = role
         self._specs = specs
-        self._session = _open(role, model, provider, threads)
+        self._session = _open(role, model, provider, threads, arena=arena)
         _match(role, "inputs", specs.inputs, self._session.get_inputs())
         _match(role, "outputs", specs.outputs, self._session.get_outputs())
         self._names = [spec.name for spec in specs.outputs]
@@ -121,13 +125,14 @@ def _library() -> Any:
         ) from error
 
 
-def _open(role: str, model: bytes, provider: str, threads: int) -> Any:
+def _open(role: str, model: bytes, provider: str, threads: int, *, arena: bool) -> Any:
     library = _library()
     options = library.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _LOG_ERRORS_ONLY
     options.use_deterministic_compute = True
+    options.enable_cpu_mem_arena = arena
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if provider not in library.get_available_providers():
         raise EngineError(
@@ -146,6 +151,7 @@ def _open(role: str, model: bytes, provider: str, threads: int) -> Any:
             f"engine {role} was asked to run on {provider} but came up on {used}.",
             "Check the GPU's driver and libraries, or choose device cpu.",
         )
+    session._model_bytes = None  # kept to load it again elsewhere, which is never done here
     return session
 
 

@@ -26,7 +26,7 @@ from runtime.session.plans import TENSORRT, open_plans, wanted_plans
 
 NEEDED = ("vision", "head", "bridge", "enrol")
 DOMAIN_ROLE = "domain"
-BRIDGE, BODY, FACE = "bridge", "body", "face"
+BRIDGE, BODY, FACE, LANGUAGE = "bridge", "body", "face", "language"
 _EMBEDDINGS, _TOKENIZER = "embeddings.safetensors", "tokenizer.json"
 Floats = NDArray[np.float32]
 
@@ -129,14 +129,21 @@ def load_models(bundle: Bundle, config: RuntimeConfig) -> Models:
     planned = wanted_plans(bundle, config.device, config.engines)
     provider = choose_provider("auto" if config.device == TENSORRT else config.device)
     engines: dict[str, Engine] = {
-        role: OrtEngine(role, bundle.read(spec.path), spec, provider=provider, threads=config.threads)
+        role: OrtEngine(
+            role,
+            bundle.read(spec.path),
+            spec,
+            provider=provider,
+            threads=config.threads,
+            arena=role != LANGUAGE,
+        )
         for role, spec in manifest.engines.items()
         if planned is None or role not in planned.roles
     }
     if planned is not None and config.engines is not None:
         engines.update(open_plans(bundle, planned, config.engines))
     others = None if config.models is None else Others(config.models, provider, config.threads)
-    language = _language(bundle, engines.get("language"))
+    language = _language(bundle, engines.get(LANGUAGE))
     where = provider if planned is None else f"{provider}, {TENSORRT} for {' '.join(sorted(planned.roles))}"
     engine = engine_id(manifest, where, config.threads)
     return Models(manifest, engines, language, _domain(bundle), others, engine)

@@ -24,7 +24,9 @@ WORDS = ("yes", "no", "is", "in", "this", "video", "what", "where", "doing", "we
 CALIBRATED = Calibration({"bridge": SourceCalibration(1.0, 0.0, provenance="none: random weights")})
 LOOSE = ExportConfig(
     prove_perturbed=False,
-    language=LanguageExport(windows=2, min_cosine=0.9, min_top1=0.5, min_yes_no=0.5),
+    language=LanguageExport(
+        windows=2, min_cosine=0.9, min_top1=0.5, min_yes_no=0.5, min_slots=0.0, max_drift=1.0
+    ),
 )
 """Random weights are all noise to int4 rounding; the graph and the other engines get no such grace."""
 

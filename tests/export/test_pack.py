@@ -71,7 +71,10 @@ def test_command_line_packs_a_household_from_ready_engines(
     exported: Exported, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = tmp_path / "loose.toml"
-    config.write_text("[language]\nwindows = 1\nmin_cosine = 0.9\nmin_top1 = 0.5\nmin_yes_no = 0.5\n")
+    config.write_text(
+        "[language]\nwindows = 1\nmin_cosine = 0.9\nmin_top1 = 0.5\nmin_yes_no = 0.5\n"
+        "min_slots = 0.0\nmax_drift = 1.0\n"
+    )
     member = tmp_path / "member.safetensors"
     write_adapter(member, _adapter(exported, exported.bundle.manifest.base))
     out = tmp_path / "bundle"
