@@ -24,6 +24,7 @@ from runtime.contract.bundle import EngineSpec
 from runtime.contract.errors import BundleError
 from runtime.engines.base import Array, Engine
 from runtime.engines.ort import CPU, OrtEngine
+from runtime.session.models import open_engine
 from train.model.pvchat import ModelConfig, PVChat
 
 SIZES = (1, 2, 5, 8)
@@ -47,7 +48,7 @@ class Apart:
 
 def load_engine(role: str, engine: bytes, specs: EngineSpec) -> OrtEngine:
     """An engine as the box loads it; it comes up on the CPU or not at all."""
-    return OrtEngine(role, engine, specs, provider=CPU, threads=1, arena=role != "language")
+    return open_engine(role, engine, specs, provider=CPU, threads=1)
 
 
 def perturb(model: PVChat, seed: int) -> PVChat:

@@ -15,10 +15,7 @@ def last_seen_json(daemon: DaemonStatusReply, names: Mapping[str, str]) -> list[
     """One object a sight, the sure one of somebody before a newer one that was not; `age_s` is seconds."""
     return [
         {
-            "subject_id": one.subject_id,
-            "name": names.get(one.subject_id),
-            "verdict": one.verdict,
-            "confidence": one.confidence,
+            **_person_json(one, names),
             "camera": one.camera,
             "room": one.room,
             "at": one.at,
@@ -36,15 +33,7 @@ def looks_json(daemon: DaemonStatusReply, names: Mapping[str, str]) -> list[dict
             "room": look.room,
             "at": look.at,
             "age_s": _age_s(daemon, look.at),
-            "subjects": [
-                {
-                    "subject_id": one.subject_id,
-                    "name": names.get(one.subject_id),
-                    "verdict": one.verdict,
-                    "confidence": one.confidence,
-                }
-                for one in look.subjects
-            ],
+            "subjects": [_person_json(one, names) for one in look.subjects],
             "unknown": look.unknown,
         }
         for look in daemon.looks
@@ -55,9 +44,10 @@ def last_seen_rows(daemon: DaemonStatusReply, names: Mapping[str, str]) -> list[
     """A row for everybody whom the daemon looks for, `perhaps` where it was not sure."""
     rows = []
     for subject_id in sorted(daemon.subjects, key=lambda one: names.get(one, one).casefold()):
-        name = names.get(subject_id, subject_id[:9])
         told = [_sight(daemon, one) for one in daemon.last_seen if one.subject_id == subject_id]
-        rows.append(("seen", f"{name} · {' · '.join(told) or 'not since the daemon started'}"))
+        rows.append(
+            ("seen", f"{_name(subject_id, names)} · {' · '.join(told) or 'not since the daemon started'}")
+        )
     return rows
 
 
@@ -67,21 +57,32 @@ def look_words(daemon: DaemonStatusReply, camera: str, names: Mapping[str, str])
     return "" if look is None else f"{_ago(_age_s(daemon, look.at))}: {_company(look, names)}"
 
 
+def _person_json(one: LastSeen | SubjectVerdict, names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "subject_id": one.subject_id,
+        "name": names.get(one.subject_id),
+        "verdict": one.verdict,
+        "confidence": one.confidence,
+    }
+
+
+def _name(subject_id: str, names: Mapping[str, str]) -> str:
+    return names.get(subject_id, subject_id[:9])
+
+
+def _perhaps(one: LastSeen | SubjectVerdict) -> str:
+    return "" if one.verdict == "yes" else "perhaps "
+
+
 def _sight(daemon: DaemonStatusReply, one: LastSeen) -> str:
-    perhaps = "" if one.verdict == "yes" else "perhaps "
-    return f"{perhaps}in {one.room} ({one.camera}) {_ago(_age_s(daemon, one.at))}"
+    return f"{_perhaps(one)}in {one.room} ({one.camera}) {_ago(_age_s(daemon, one.at))}"
 
 
 def _company(look: Look, names: Mapping[str, str]) -> str:
-    people = [_named(one, names) for one in look.subjects]
+    people = [f"{_perhaps(one)}{_name(one.subject_id, names)}" for one in look.subjects]
     if look.unknown:
         people.append(f"{look.unknown} unknown")
     return ", ".join(people) or _NOBODY
-
-
-def _named(one: SubjectVerdict, names: Mapping[str, str]) -> str:
-    perhaps = "" if one.verdict == "yes" else "perhaps "
-    return f"{perhaps}{names.get(one.subject_id, one.subject_id[:9])}"
 
 
 def _age_s(daemon: DaemonStatusReply, at: float) -> float:

@@ -12,7 +12,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from runtime.config import RuntimeConfig
-from runtime.contract.bundle import Bundle, Manifest, manifest_to_json
+from runtime.contract.bundle import Bundle, EngineSpec, Manifest, manifest_to_json
 from runtime.contract.calibration import SourceCalibration
 from runtime.contract.errors import BundleError
 from runtime.engines.base import Engine
@@ -113,6 +113,11 @@ class Models:
         return found
 
 
+def open_engine(role: str, model: bytes, spec: EngineSpec, *, provider: str, threads: int) -> OrtEngine:
+    """A network as the box opens it: the decoder keeps no memory of its prompt; see `OrtEngine`."""
+    return OrtEngine(role, model, spec, provider=provider, threads=threads, arena=role != LANGUAGE)
+
+
 def load_models(bundle: Bundle, config: RuntimeConfig) -> Models:
     """Every engine of a bundle, where the configuration says.
 
@@ -129,14 +134,7 @@ def load_models(bundle: Bundle, config: RuntimeConfig) -> Models:
     planned = wanted_plans(bundle, config.device, config.engines)
     provider = choose_provider("auto" if config.device == TENSORRT else config.device)
     engines: dict[str, Engine] = {
-        role: OrtEngine(
-            role,
-            bundle.read(spec.path),
-            spec,
-            provider=provider,
-            threads=config.threads,
-            arena=role != LANGUAGE,
-        )
+        role: open_engine(role, bundle.read(spec.path), spec, provider=provider, threads=config.threads)
         for role, spec in manifest.engines.items()
         if planned is None or role not in planned.roles
     }
