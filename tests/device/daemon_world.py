@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ from typing import Any
 
 import av
 import numpy as np
+import psutil
 
 from device.daemon.backoff import Backoff
 from device.daemon.cameras import Patience
@@ -227,6 +229,25 @@ def children_of(pid: int) -> list[int]:
 
 
 def own_rings() -> set[str]:
-    """Camera rings of this user in shared memory."""
+    """Camera rings of this user in shared memory, but for those that pytest's other workers have just now."""
+    before = _rings()
+    others = _rings_of_other_workers()
+    return (before & _rings()) - others
+
+
+def _rings() -> set[str]:
     found = Path("/dev/shm").glob("pvc_*")  # noqa: S108 - rings live there
     return {path.name for path in found if path.stat().st_uid == os.geteuid()}
+
+
+def _rings_of_other_workers() -> set[str]:
+    """Rings that processes of other workers have mapped; one that no live process has is never theirs."""
+    me, found = psutil.Process(), set()
+    for sibling in psutil.Process(me.ppid()).children():
+        if sibling.pid == me.pid:
+            continue
+        with contextlib.suppress(psutil.Error):
+            for process in (sibling, *sibling.children(recursive=True)):
+                with contextlib.suppress(psutil.Error):
+                    found |= {Path(one.path).name for one in process.memory_maps() if "/pvc_" in one.path}
+    return found
