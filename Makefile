@@ -57,7 +57,7 @@ chaos-runtime: $(STAMP)
 # Ours against PyTorch, onnxruntime-genai and llama.cpp, in turns, on a quiet machine. QUICK=1: only that it runs.
 THREADS ?= 2
 bench: $(STAMP)
-	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m export.bench --threads $(THREADS) $(if $(QUICK),--quick,--json docs/results/bench.json)
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m export.bench --threads $(THREADS) $(if $(QUICK),--quick,--out docs/results)
 
 clean:
 	rm -rf $(VENV) .venv-box out build *.egg-info

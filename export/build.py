@@ -135,7 +135,8 @@ def build_engines(
     )
     for role in TORCH_ROLES:
         specs[role] = dataclasses.replace(specs[role], precision=precision_of(role, config))
-    specs["language"] = DecoderExport(model.language.config).spec()
+    decoder = DecoderExport(model.language.config).spec()
+    specs["language"] = dataclasses.replace(decoder, precision=config.language.precision)
     return Built(files, specs, parity, oracle)
 
 

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from runtime.contract.bundle import INT4, W4A8
 from runtime.contract.settings import load_settings
 
 Bits = Literal["int4", "int8"]
 HALF_ROLES = ("vision", "head", "body", "bridge")
 OPSETS = (20, 23)
+EXACT, ROUNDED = 1, 4
+"""Accuracy levels of ONNX Runtime's `MatMulNBits`: products with float32 activations, with int8 ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class LanguageExport:
     algorithm: Literal["rtn", "k_quant"] = "k_quant"
     block_size: int = 32
     output_layer: Bits = "int8"
-    accuracy_level: int = 1
+    accuracy_level: int = EXACT
     graph_max_abs: float = 1e-3
     windows: int = 16
     min_cosine: float = 0.99
@@ -45,10 +48,15 @@ class LanguageExport:
     def __post_init__(self) -> None:
         if self.block_size not in (16, 32, 64, 128):
             raise ValueError(f"block_size must be 16, 32, 64 or 128, got {self.block_size}")
-        if self.accuracy_level not in (1, 4):
+        if self.accuracy_level not in (EXACT, ROUNDED):
             raise ValueError(f"accuracy_level must be 1 or 4, got {self.accuracy_level}")
         if self.windows < 1:
             raise ValueError(f"windows must be 1 or more, got {self.windows}")
+
+    @property
+    def precision(self) -> str:
+        """As the manifest says it."""
+        return INT4 if self.accuracy_level == EXACT else W4A8
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from transformers import MistralConfig
 
 from export.specs import PATHS
 from export.wrappers import Floats
-from runtime.contract.bundle import EngineSpec, TensorSpec
+from runtime.contract.bundle import INT4, EngineSpec, TensorSpec
 
 _PAST_AXES = {2: "past"}
 _PRESENT_AXES = {2: "total"}
@@ -108,7 +108,7 @@ class DecoderExport(ExporterConfig):  # type: ignore[misc]
         for name, axes in list(self.outputs.items())[1:]:
             past = dummies[name.replace("present.", "past_key_values.")]
             outputs.append(TensorSpec(name, "float32", _shape(past.shape, axes)))
-        return EngineSpec(PATHS["language"], tuple(inputs), tuple(outputs), precision="int4")
+        return EngineSpec(PATHS["language"], tuple(inputs), tuple(outputs), precision=INT4)
 
     def empty_past(self) -> dict[str, Floats]:
         """Past keys and values of no tokens."""

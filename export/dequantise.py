@@ -52,6 +52,16 @@ def with_engine_weights(model: MistralForCausalLM, engine: bytes) -> MistralForC
     return rounded
 
 
+def with_accuracy(model: onnx.ModelProto, level: int) -> bytes:
+    """The same weights in a graph whose products take other activations: `export.config.EXACT`, `ROUNDED`."""
+    other = copy.deepcopy(model)
+    for node in other.graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "MatMulNBits" and attribute.name == "accuracy_level":
+                attribute.i = level
+    return bytes(other.SerializeToString())
+
+
 def run_decoder(model: MistralForCausalLM, embeds: Floats) -> dict[str, Floats]:
     """Logits of the last position and all keys and values, by the engine's names.
 

@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ import torch
 
 from export.bench import networks, report, shapes
 from export.bench.decoder import prepare, time_decoders
-from export.bench.decoder_worker import GGUF
 from export.bench.networks import Rounds, Say
 from export.bench.timing import bandwidth_bytes_s
 from export.bench.words import word_tokenizer
@@ -43,13 +42,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PvchatError as error:
         print(f"pvchat-edge bench: {error}", file=sys.stderr)
         return error.exit_code
-    text = json.dumps(line, sort_keys=True)
-    if arguments.json is not None:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(text + "\n", encoding="utf-8")
-    print("\n".join(tables))
+    page, text = "\n".join([*_head(arguments, line), *tables]), json.dumps(line, sort_keys=True)
+    if arguments.out is not None:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        (arguments.out / "bench.md").write_text(page, encoding="utf-8")
+        (arguments.out / "bench.json").write_text(text + "\n", encoding="utf-8")
+    print(page)
     print(text)
     return 0
+
+
+def _head(arguments: argparse.Namespace, line: Mapping[str, Any]) -> list[str]:
+    machine = line["machine"]
+    command = f"`python -m export.bench{' --quick' if arguments.quick else ''}`"
+    return [
+        "# The engines' speed", "",
+        f"{command}, {machine['cores']} CPU cores ({machine['cpu']}), {machine['threads']} threads for every "
+        "contender, who take turns; random weights. Times are medians.", "",
+    ]  # fmt: skip
 
 
 def _measure(arguments: argparse.Namespace, say: Say) -> tuple[list[str], dict[str, Any]]:
@@ -85,8 +95,6 @@ def _decoders(
     folder = Path(tempfile.mkdtemp(prefix="pvchat-bench-", dir=arguments.scratch))
     try:
         weight_bytes = prepare(folder, config, word_tokenizer(config.vocab), say)
-        if arguments.gguf is not None:
-            (folder / GGUF).symlink_to(arguments.gguf.absolute())
         bytes_s = bandwidth_bytes_s()
         found = time_decoders(
             folder,
@@ -117,11 +125,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=2, help="of every contender alike")
     parser.add_argument("--repeats", type=int, default=7, help="rounds that count")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--gguf", type=Path, help="a GGUF file of the decoder's shape, for llama.cpp")
     parser.add_argument(
         "--scratch", type=Path, help="where some GB may lie meanwhile (default: temporary folder)"
     )
-    parser.add_argument("--json", type=Path, help="write the JSON line to this file, too")
+    parser.add_argument("--out", type=Path, help="write bench.md and .json here, such as docs/results")
     return parser
 
 

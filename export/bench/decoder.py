@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import importlib.util
 import json
 import os
@@ -18,19 +17,22 @@ import onnx
 from onnx import TensorProto, helper
 
 from export.bench.decoder_worker import GENAI, GGUF, SOURCE
-from export.config import LanguageExport
+from export.bench.gguf_file import write_gguf
+from export.config import EXACT, ROUNDED, LanguageExport
 from export.decoder import DecoderExport
+from export.dequantise import with_accuracy
 from export.language import build_language, build_whole, write_source
 from runtime.contract.bundle import EngineSpec, TensorSpec
 from runtime.contract.errors import BundleError
 from train.model.language import LanguageConfig
 from train.model.language import build_language as random_decoder
 
+LLAMA_NEEDS = ("llama_cpp", "gguf")
 Say = Callable[[str], None]
-OURS, OURS8 = "ours, int4, float32 activations", "ours, int4, int8 activations"
 NAMES = {
-    "ours": OURS, "ours8": OURS8, "genai": "onnxruntime-genai, int4", "eager": "PyTorch eager, float32",
-    "compile": "torch.compile, float32", "llama": "llama.cpp",
+    "ours": "ours, int4, int8 activations", "ours32": "ours, int4, float32 activations",
+    "genai": "onnxruntime-genai, int4, int8 activations", "eager": "PyTorch eager, float32",
+    "compile": "torch.compile, float32", "llama": "llama.cpp, Q4_0",
 }  # fmt: skip
 
 
@@ -51,14 +53,14 @@ class Decoded:
 def prepare(folder: Path, config: LanguageConfig, tokenizer_json: str, say: Say) -> int:
     """Write what the workers read; returns the bytes of the int4 weights, which one step reads once."""
     say("make a random decoder and quantise it twice (ours, and with its embeddings for genai)")
-    model, settings = random_decoder(config), LanguageExport(accuracy_level=1)
+    model, settings = random_decoder(config), LanguageExport(accuracy_level=ROUNDED)
     write_source(folder / SOURCE, model, tokenizer_json)
     raw = build_language(model, tokenizer_json, settings)
     (folder / "model.onnx").write_bytes(raw)
     specs = DecoderExport(model.config).spec()
     graph = onnx.load_from_string(raw)
-    (folder / "model8.onnx").write_bytes(with_accuracy(graph, 4))
-    for name in ("model", "model8"):
+    (folder / "model32.onnx").write_bytes(with_accuracy(graph, EXACT))
+    for name in ("model", "model32"):
         _write_specs(folder / f"{name}.json", specs)
     x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1]) for name in ("x", "y"))
     nothing = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "empty", [x], [y])
@@ -66,19 +68,11 @@ def prepare(folder: Path, config: LanguageConfig, tokenizer_json: str, say: Say)
     (folder / "empty.onnx").write_bytes(empty.SerializeToString())
     one = (TensorSpec("x", "float32", (1, 1)), TensorSpec("y", "float32", (1, 1)))
     _write_specs(folder / "empty.json", EngineSpec("empty.onnx", one[:1], one[1:]))
+    if not llama_missing():
+        write_gguf(folder / GGUF, model)
     del model
     build_whole(folder / SOURCE, folder / GENAI, settings)
     return sum(len(tensor.raw_data) for tensor in graph.graph.initializer)
-
-
-def with_accuracy(model: onnx.ModelProto, level: int) -> bytes:
-    """The same weights, products computed with other activations: 1 float32, 4 int8."""
-    other = copy.deepcopy(model)
-    for node in other.graph.node:
-        for attribute in node.attribute:
-            if node.op_type == "MatMulNBits" and attribute.name == "accuracy_level":
-                attribute.i = level
-    return bytes(other.SerializeToString())
 
 
 def time_decoders(
@@ -86,7 +80,7 @@ def time_decoders(
 ) -> dict[str, Decoded]:
     """Every contender that is installed, in turns; `empty` says what the libraries alone hold."""
     why = {} if compiled else {"compile": "left out"}
-    why |= llama_missing(folder)
+    why |= llama_missing()
     wanted = [kind for kind in ("empty", *NAMES) if kind not in why]
     found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in wanted}
     with Workers(folder, threads, prompt, steps) as workers:
@@ -157,11 +151,10 @@ class Workers:
             child.communicate()
 
 
-def llama_missing(folder: Path) -> dict[str, str]:
+def llama_missing() -> dict[str, str]:
     """Why llama.cpp cannot take part, if so."""
-    if importlib.util.find_spec("llama_cpp") is None:
-        return {"llama": "not installed"}
-    return {} if (folder / GGUF).is_file() else {"llama": "no GGUF file of this shape was given (--gguf)"}
+    missing = [name for name in LLAMA_NEEDS if importlib.util.find_spec(name) is None]
+    return {"llama": f"not installed: {', '.join(missing)}"} if missing else {}
 
 
 def _lines(stream: IO[str] | None) -> Iterator[str]:

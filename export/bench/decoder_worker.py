@@ -18,9 +18,10 @@ import numpy as np
 
 from runtime.contract.bundle import EngineSpec, TensorSpec
 from runtime.engines.base import Engine
-from runtime.engines.ort import CPU, OrtEngine
+from runtime.engines.ort import CPU
+from runtime.session.models import LANGUAGE, open_engine
 
-KINDS = ("empty", "ours", "ours8", "genai", "eager", "compile", "llama")
+KINDS = ("empty", "ours", "ours32", "genai", "eager", "compile", "llama")
 SOURCE, GENAI, GGUF = "source", "genai", "model.gguf"
 Round = tuple[float, float]
 """Seconds of the prompt, and of one step after it."""
@@ -64,8 +65,8 @@ def _ours(folder: Path, threads: int, prompt: int, steps: int) -> Callable[[], R
     return _decode_ours(_engine(folder, "model", threads), prompt, steps)
 
 
-def _ours8(folder: Path, threads: int, prompt: int, steps: int) -> Callable[[], Round]:
-    return _decode_ours(_engine(folder, "model8", threads), prompt, steps)
+def _ours32(folder: Path, threads: int, prompt: int, steps: int) -> Callable[[], Round]:
+    return _decode_ours(_engine(folder, "model32", threads), prompt, steps)
 
 
 def _engine(folder: Path, name: str, threads: int) -> Engine:
@@ -75,14 +76,10 @@ def _engine(folder: Path, name: str, threads: int) -> Engine:
         tuple(TensorSpec(one["name"], one["dtype"], tuple(one["shape"])) for one in specs[which])
         for which in ("inputs", "outputs")
     )
-    return OrtEngine(
-        name,
-        (folder / f"{name}.onnx").read_bytes(),
-        EngineSpec(f"{name}.onnx", inputs, outputs),
-        provider=CPU,
-        threads=threads,
-        arena=False,  # as the runtime opens its decoder
-    )
+    with (folder / f"{name}.onnx").open("rb") as file:  # as the runtime opens its decoder
+        return open_engine(
+            LANGUAGE, file, EngineSpec(file.name, inputs, outputs), provider=CPU, threads=threads
+        )
 
 
 def _decode_ours(engine: Engine, prompt: int, steps: int) -> Callable[[], Round]:
@@ -183,7 +180,7 @@ def _llama(folder: Path, threads: int, prompt: int, steps: int) -> Callable[[], 
 
 
 OPENERS: dict[str, Callable[[Path, int, int, int], Callable[[], Round]]] = {
-    "empty": _empty, "ours": _ours, "ours8": _ours8, "genai": _genai, "eager": _eager, "compile": _compile,
+    "empty": _empty, "ours": _ours, "ours32": _ours32, "genai": _genai, "eager": _eager, "compile": _compile,
     "llama": _llama,
 }  # fmt: skip
 

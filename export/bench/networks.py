@@ -27,6 +27,7 @@ from train.model.pvchat import ModelConfig
 Say = Callable[[str], None]
 OURS, INT8, EAGER, COMPILED = "ours, float32", "ours, static int8", "PyTorch eager", "torch.compile"
 INT8_COSINE = 0.99
+_MORE = 4  # rounds, where a few percent are to be told
 UNROUTED, ROUTED, PLAIN, PRUNED = "unrouted", "routed, fused", "routed, not fused", "routed, two heads cut"
 
 
@@ -80,7 +81,9 @@ def time_router(sizes: ModelConfig, *, threads: int, rounds: Rounds, say: Say) -
     say("time four bridges")
     inputs = with_router.inputs
     return in_turns(
-        {name: _bound(one, inputs) for name, one in engines.items()}, warm=rounds.warm, repeats=rounds.repeats
+        {name: _bound(one, inputs) for name, one in engines.items()},
+        warm=rounds.warm,
+        repeats=rounds.repeats * _MORE,
     )
 
 

@@ -32,19 +32,17 @@ Networks = Mapping[str, Timed | str]
 
 def network_ratios(found: Networks, *, shipped: str) -> dict[str, float | None]:
     """Vision and bridge against eager; `shipped`: the row of the precision that the profile ships."""
-    eager = _seconds(found.get(networks.EAGER))
     return {
-        "vision_bridge_fp32_vs_eager": _ratio(eager, _seconds(found.get(networks.OURS))),
-        "vision_bridge_vs_eager": _ratio(eager, _seconds(found.get(shipped))),
+        "vision_bridge_fp32_vs_eager": _over(found, networks.EAGER, networks.OURS),
+        "vision_bridge_vs_eager": _over(found, networks.EAGER, shipped),
     }
 
 
 def router_ratios(found: Networks) -> dict[str, float | None]:
     """The routed and the pruned bridge against the one without routing."""
-    without = _seconds(found.get(networks.UNROUTED))
     return {
-        "router_overhead": _ratio(_seconds(found.get(networks.ROUTED)), without),
-        "router_pruned": _ratio(_seconds(found.get(networks.PRUNED)), without),
+        "router_overhead": _over(found, networks.ROUTED, networks.UNROUTED),
+        "router_pruned": _over(found, networks.PRUNED, networks.UNROUTED),
     }
 
 
@@ -68,14 +66,13 @@ def decoder_ratios(
 
 
 def table(title: str, found: Networks, against: str) -> list[str]:
-    """Rows of Markdown: who, milliseconds, and how many times the time of `against`."""
-    base = _seconds(found.get(against))
+    """Rows of Markdown: who, milliseconds, and how many times the time of `against`, round by round."""
     lines = [f"**{title}**", "", f"| | ms | ÷ {against} |", "| --- | ---: | ---: |"]
     for name, one in found.items():
         if isinstance(one, str):
             lines.append(f"| {name} | {one} | |")
         else:
-            lines.append(f"| {name} | {one.median_s * 1e3:.2f} | {_shown(_ratio(one.median_s, base))} |")
+            lines.append(f"| {name} | {one.median_s * 1e3:.2f} | {_shown(_over(found, name, against))} |")
     return [*lines, ""]
 
 
@@ -118,8 +115,9 @@ def plain(found: Mapping[str, Timed | Decoded | str]) -> dict[str, Any]:
     return {name: one if isinstance(one, str) else asdict(one) for name, one in found.items()}
 
 
-def _seconds(one: Timed | str | None) -> float | None:
-    return one.median_s if isinstance(one, Timed) else None
+def _over(found: Networks, one: str, other: str) -> float | None:
+    ours, theirs = found.get(one), found.get(other)
+    return ours.over(theirs) if isinstance(ours, Timed) and isinstance(theirs, Timed) else None
 
 
 def _ratio(over: float | None, under: float | None) -> float | None:

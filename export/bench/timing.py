@@ -17,15 +17,23 @@ _BANDWIDTH_REPEATS = 7
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """Seconds of one contender: the median, the least, and how often it ran."""
+    """Seconds of one contender, round by round."""
 
-    median_s: float
-    least_s: float
-    repeats: int
+    rounds_s: tuple[float, ...]
+
+    @property
+    def median_s(self) -> float:
+        """The middle round."""
+        return statistics.median(self.rounds_s)
+
+    def over(self, other: Timed) -> float:
+        """How many times as long as another of the same turns: the median of each round's own ratio."""
+        return statistics.median(a / b for a, b in zip(self.rounds_s, other.rounds_s, strict=True))
 
 
 def in_turns(contenders: Mapping[str, Callable[[], object]], *, warm: int, repeats: int) -> dict[str, Timed]:
-    """Run every contender once, then every one again, and so on.
+    """Run every contender once, then every one again, and so on. Each round begins with the next one: whoever
+    comes after another finds the caches as that one left them.
 
     Args:
         warm: rounds that are not counted. repeats: rounds that are.
@@ -36,22 +44,19 @@ def in_turns(contenders: Mapping[str, Callable[[], object]], *, warm: int, repea
     if not contenders or repeats < 1:
         raise UsageError(f"nothing to time: {len(contenders)} contenders, {repeats} rounds.")
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    names = list(contenders)
     for number in range(warm + repeats):
-        for name, run in contenders.items():
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
             began = time.perf_counter()
-            run()
+            contenders[name]()
             if number >= warm:
                 seconds[name].append(time.perf_counter() - began)
-    return {name: summed(found) for name, found in seconds.items()}
-
-
-def summed(seconds: list[float]) -> Timed:
-    """One contender's times."""
-    return Timed(statistics.median(seconds), min(seconds), len(seconds))
+    return {name: Timed(tuple(found)) for name, found in seconds.items()}
 
 
 def bandwidth_bytes_s() -> float:
     """How fast memory is read with torch's threads: the best of some sums over 256 MiB, in bytes a second."""
     data = torch.ones(_BANDWIDTH_BYTES // 4)
     timed = in_turns({"sum": lambda: float(data.sum())}, warm=2, repeats=_BANDWIDTH_REPEATS)
-    return _BANDWIDTH_BYTES / timed["sum"].least_s
+    return _BANDWIDTH_BYTES / min(timed["sum"].rounds_s)

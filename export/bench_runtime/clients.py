@@ -23,6 +23,7 @@ from export.bench_runtime.live import Live
 from export.bench_runtime.scenes import Show
 from runtime.async_client import AsyncClient
 from runtime.client import Client, wait_until_ready
+from runtime.config import RuntimeConfig
 from runtime.contract.dialogue import Answer, Intent
 from runtime.contract.errors import BusyError, ContentError, WireError
 from runtime.wire import AnswerReply, Ask, Reply, SetSubjects
@@ -30,18 +31,21 @@ from train.demo.children import end_process
 
 _START_MS, _DEADLINE_MS = 120_000, 300_000
 _STOP_S = 20.0
+_TOO_MANY, _BACK_S, _FULL_AFTER_S = 40, 0.25, 2.0
+_KNOCKS, _BETWEEN_KNOCKS_S = 40, 0.05
 
 
 @dataclass(slots=True)
 class ClientFigures:
     """Of the clients that are served: milliseconds of every answer. Of as many again and more, all at once:
-    how many were told `busy`, after how long, and how many were answered. `wrong` counts answers to another
-    question than was asked."""
+    how many were told `busy` and how many were answered. `busy_ms`: how long one more client waits for that
+    word, while the queue is full. `wrong` counts answers to another question than was asked."""
 
     served_ms: list[float] = field(default_factory=list)
-    busy_ms: list[float] = field(default_factory=list)
     refused_while_served: int = 0
+    refused_beyond: int = 0
     answered_beyond: int = 0
+    busy_ms: list[float] = field(default_factory=list)
     wrong: int = 0
 
     def p99_over_p50(self) -> float:
@@ -75,6 +79,7 @@ def measure_clients(
         with Client(endpoint) as alone:
             right = [_said(_answer(alone.call(ask, _DEADLINE_MS))) for ask in asks]
         asyncio.run(_all(endpoint, asks, right, clients, questions, beyond, figures))
+        asyncio.run(_knock(endpoint, asks[0], RuntimeConfig().queue + _TOO_MANY, figures))
     if figures.wrong:
         raise ContentError(f"{figures.wrong} answers belong to other questions.", "This is a bug.")
     return figures
@@ -102,30 +107,61 @@ async def _all(
 ) -> None:  # fmt: skip
     async with AsyncClient(endpoint) as client:
 
-        async def ask(number: int) -> tuple[bool, float]:
+        async def ask(number: int) -> float | None:
+            """Milliseconds until the answer; None: the runtime was busy."""
             which = number % len(asks)
             began_s = time.perf_counter()
             try:
                 answer = _answer(await client.call(asks[which], _DEADLINE_MS))
             except BusyError:
-                return False, (time.perf_counter() - began_s) * 1000
+                return None
             figures.wrong += _said(answer) != right[which]
-            return True, (time.perf_counter() - began_s) * 1000
+            return (time.perf_counter() - began_s) * 1000
 
         async def one(number: int) -> None:
             for turn in range(questions):
-                done, ms = await ask(number * 7 + turn * 3)
-                if done:
-                    figures.served_ms.append(ms)
-                else:
+                ms = await ask(number * 7 + turn * 3)
+                if ms is None:
                     figures.refused_while_served += 1
+                else:
+                    figures.served_ms.append(ms)
 
         await asyncio.gather(*(one(number) for number in range(clients)))
-        for done, ms in await asyncio.gather(*(ask(number) for number in range(beyond))):
-            if done:
-                figures.answered_beyond += 1
-            else:
-                figures.busy_ms.append(ms)
+        waits = await asyncio.gather(*(ask(number) for number in range(beyond)))
+        figures.refused_beyond = waits.count(None)
+        figures.answered_beyond = beyond - figures.refused_beyond
+
+
+async def _knock(endpoint: str, ask: Ask, crowd: int, figures: ClientFigures) -> None:
+    """One more client asks `_KNOCKS` times of a queue that a crowd keeps full."""
+    over = asyncio.Event()
+
+    def knock() -> list[float]:
+        waits_ms: list[float] = []
+        with Client(endpoint) as client:
+            for _ in range(_KNOCKS):
+                began_s = time.perf_counter()
+                try:
+                    client.call(ask, _DEADLINE_MS)
+                except BusyError:
+                    waits_ms.append((time.perf_counter() - began_s) * 1000)
+                time.sleep(_BETWEEN_KNOCKS_S)
+        return waits_ms
+
+    async with AsyncClient(endpoint) as client:
+
+        async def stay() -> None:
+            while not over.is_set():
+                try:
+                    await client.call(ask, _DEADLINE_MS)
+                except BusyError:
+                    await asyncio.sleep(_BACK_S)
+
+        waiting = [asyncio.create_task(stay()) for _ in range(crowd)]
+        await asyncio.sleep(_FULL_AFTER_S)
+        figures.busy_ms = await asyncio.to_thread(knock)
+        over.set()
+        await asyncio.gather(*waiting)
 
 
 def _answer(reply: Reply) -> Answer:

@@ -94,7 +94,12 @@ def table_of(figures: Figures, head: str) -> str:
 def _notes(figures: Figures) -> list[str]:
     first, stream = figures.first, figures.stream
     watch, clients, swaps = figures.watch, figures.clients, figures.swaps
-    waited = f" after {_median(clients.busy_ms):g} ms" if clients.busy_ms else ""
+    knocked = (
+        f" One more client at a full queue is told so after {_median(clients.busy_ms):g} ms, at the longest "
+        f"of {len(clients.busy_ms)} times after {max(clients.busy_ms):.1f} ms."
+        if clients.busy_ms
+        else ""
+    )
     return [
         f"- The next question on that window takes {_median(first.followup_ms):g} ms, a mere yes or no "
         f"{_median(first.presence_ms):g} ms. Of {len(first.followup_ms)} answers {first.described} were "
@@ -109,8 +114,8 @@ def _notes(figures: Figures) -> list[str]:
         f"remembered: one core watches {watch.cameras:.1f} cameras at {CAMERA_FPS:g} frames a second, "
         f"{watch.cameras_afresh:.1f} with nothing remembered.",
         f"- {len(clients.served_ms)} answers to concurrent clients, {clients.refused_while_served} told "
-        f"busy, {clients.wrong} wrong or crossed. Of more at once than may wait, {len(clients.busy_ms)} were "
-        f"told busy{waited}, {clients.answered_beyond} answered.",
+        f"busy, {clients.wrong} wrong or crossed. Of more at once than may wait, {clients.refused_beyond} "
+        f"were told busy, {clients.answered_beyond} answered.{knocked}",
         f"- Asked again and again, one client waits {_median(swaps.calm_ms):g} ms, at the longest of "
         f"{len(swaps.calm_ms)} times {max(swaps.calm_ms):.1f} ms. While people are added, replaced, paused "
         f"and forgotten ({swaps.swaps} times) the longest of {len(swaps.swapping_ms)} waits is "

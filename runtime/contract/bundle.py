@@ -10,9 +10,10 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from runtime.contract.calibration import Calibration, SourceCalibration
 from runtime.contract.errors import BundleError
@@ -21,6 +22,8 @@ from runtime.contract.pixels import PixelSpec
 SCHEMA = 1
 MANIFEST = "manifest.json"
 FP32, HALF = "fp32", "fp16"
+INT4, W4A8 = "int4", "w4a8"
+"""Weights of 4 bits; products with float32 activations, or with activations that are rounded to 8 bits."""
 ENGINE_ROLES = ("vision", "head", "bridge", "enrol", "language")
 
 
@@ -297,18 +300,43 @@ class Bundle:
         Raises:
             BundleError: not in the manifest, not readable, or changed.
         """
+        entry = self._entry(relative)
+        with self._stream(entry) as stream:
+            raw = stream.read()
+        if hashlib.sha256(raw).hexdigest() != entry.sha256:
+            raise _other(entry)
+        return raw
+
+    @contextmanager
+    def opened(self, relative: str) -> Iterator[BinaryIO]:
+        """A file at its beginning, whose bytes are what the manifest says: for who need not hold all of them.
+
+        Raises:
+            BundleError: not in the manifest, not readable, changed, or written to within the block.
+        """
+        entry = self._entry(relative)
+        with self._stream(entry) as stream:
+            before = _state(stream)
+            if sha256_of(stream) != entry.sha256:
+                raise _other(entry)
+            stream.seek(0)
+            yield stream
+            if _state(stream) != before:
+                raise _other(entry)
+
+    def _entry(self, relative: str) -> FileEntry:
         entry = next((entry for entry in self.manifest.files if entry.path == relative), None)
         if entry is None:
             raise BundleError(f"the manifest lists no file {relative}.", "Export the bundle again.")
+        return entry
+
+    def _stream(self, entry: FileEntry) -> BinaryIO:
         try:
-            raw = self.path(relative).read_bytes()
+            return self.path(entry.path).open("rb")
         except OSError as error:
             raise BundleError(
-                f"cannot read {relative}: {error.strerror}.", "Install the bundle again."
+                f"cannot read {entry.path}: {error.strerror}.", "Install the bundle again."
             ) from error
-        if hashlib.sha256(raw).hexdigest() != entry.sha256:
-            raise BundleError(f"{relative} is not the file of the manifest.", "Install the bundle again.")
-        return raw
 
     def role(self, role: str) -> list[Path]:
         """All files with one role, in manifest order."""
@@ -327,8 +355,23 @@ def bundle_files(root: Path) -> list[Path]:
 
 def sha256_file(path: Path) -> str:
     """sha256 of a file's bytes, in hex."""
-    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
+        return sha256_of(stream)
+
+
+def sha256_of(stream: BinaryIO) -> str:
+    """sha256 of what is left of a stream, in hex."""
+    digest = hashlib.sha256()
+    while block := stream.read(1 << 20):
+        digest.update(block)
     return digest.hexdigest()
+
+
+def _other(entry: FileEntry) -> BundleError:
+    return BundleError(f"{entry.path} is not the file of the manifest.", "Install the bundle again.")
+
+
+def _state(stream: BinaryIO) -> tuple[int, int, int]:
+    """Differs after anything was written to an open file."""
+    found = os.fstat(stream.fileno())
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -6,6 +6,7 @@ the hashes of the bundle.
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 
 from runtime.contract.errors import BundleError
@@ -24,8 +25,8 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MAX_DEPTH = 64
 
 
-def names_external_data(model: bytes) -> bool:
-    """Whether any tensor of a serialised ONNX model lies in another file.
+def names_external_data(model: bytes | mmap.mmap) -> bool:
+    """Whether any tensor of a serialised ONNX model lies in another file; weights are stepped over.
 
     Raises:
         BundleError: the bytes are no protobuf message.

@@ -7,14 +7,17 @@ the one that was asked for, or there is no engine.
 from __future__ import annotations
 
 import importlib
+import mmap
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from runtime.contract.bundle import EngineSpec, TensorSpec
 from runtime.contract.errors import BundleError, EngineError
 from runtime.engines.base import Array, check_inputs, check_outputs
+from runtime.engines.heap import freed_is_given_back
 from runtime.engines.onnxfile import names_external_data
 
 CPU = "CPUExecutionProvider"
@@ -35,13 +38,15 @@ class OrtEngine:
     """One network in one ONNX Runtime session."""
 
     def __init__(
-        self, role: str, model: bytes, specs: EngineSpec, *, provider: str, threads: int, arena: bool = True
-    ) -> None:
+        self, role: str, model: bytes | BinaryIO, specs: EngineSpec, *, provider: str, threads: int,
+        arena: bool = True,
+    ) -> None:  # fmt: skip
         """Load a network.
 
         Args:
             role: name in messages.
-            model: the ONNX file's bytes; all weights inside.
+            model: the ONNX file's bytes, or the file itself, open; all weights inside. From a file no second
+                copy of the weights is held while they are loaded.
             specs: what the manifest says of it.
             provider: ONNX Runtime's name of where it must run.
             threads: CPU threads one run may use.
@@ -52,13 +57,15 @@ class OrtEngine:
             BundleError: external weights, or inputs and outputs other than the manifest says.
             EngineError: no ONNX Runtime, the provider does not load, or the file is no network.
         """
-        if names_external_data(model):
+        if names_external_data(model if isinstance(model, bytes) else _mapped(role, model)):
             raise BundleError(
                 f"engine {role} keeps weights in another file.", "Export it again with all weights inside."
             )
         self.role = role
         self._specs = specs
-        self._session = _open(role, model, provider, threads, arena=arena)
+        source = model if isinstance(model, bytes) else _name_of(model)
+        with freed_is_given_back():
+            self._session = _open(role, source, provider, threads, arena=arena)
         _match(role, "inputs", specs.inputs, self._session.get_inputs())
         _match(role, "outputs", specs.outputs, self._session.get_outputs())
         self._names = [spec.name for spec in specs.outputs]
@@ -125,7 +132,20 @@ def _library() -> Any:
         ) from error
 
 
-def _open(role: str, model: bytes, provider: str, threads: int, *, arena: bool) -> Any:
+def _mapped(role: str, file: BinaryIO) -> mmap.mmap:
+    try:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:  # an empty file cannot be mapped
+        raise BundleError(f"engine {role} cannot be read: {error}.", "Install the bundle again.") from error
+
+
+def _name_of(file: BinaryIO) -> str | bytes:
+    """A path that means this very file, whatever has its name by now; its bytes where there is none."""
+    name = Path(f"/proc/self/fd/{file.fileno()}")
+    return str(name) if name.exists() else file.read()
+
+
+def _open(role: str, model: bytes | str, provider: str, threads: int, *, arena: bool) -> Any:
     library = _library()
     options = library.SessionOptions()
     options.intra_op_num_threads = threads

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import BinaryIO
 
 import numpy as np
 import safetensors
@@ -113,7 +114,9 @@ class Models:
         return found
 
 
-def open_engine(role: str, model: bytes, spec: EngineSpec, *, provider: str, threads: int) -> OrtEngine:
+def open_engine(
+    role: str, model: bytes | BinaryIO, spec: EngineSpec, *, provider: str, threads: int
+) -> OrtEngine:
     """A network as the box opens it: the decoder keeps no memory of its prompt; see `OrtEngine`."""
     return OrtEngine(role, model, spec, provider=provider, threads=threads, arena=role != LANGUAGE)
 
@@ -134,7 +137,7 @@ def load_models(bundle: Bundle, config: RuntimeConfig) -> Models:
     planned = wanted_plans(bundle, config.device, config.engines)
     provider = choose_provider("auto" if config.device == TENSORRT else config.device)
     engines: dict[str, Engine] = {
-        role: open_engine(role, bundle.read(spec.path), spec, provider=provider, threads=config.threads)
+        role: _engine(bundle, role, spec, provider, config.threads)
         for role, spec in manifest.engines.items()
         if planned is None or role not in planned.roles
     }
@@ -145,6 +148,11 @@ def load_models(bundle: Bundle, config: RuntimeConfig) -> Models:
     where = provider if planned is None else f"{provider}, {TENSORRT} for {' '.join(sorted(planned.roles))}"
     engine = engine_id(manifest, where, config.threads)
     return Models(manifest, engines, language, _domain(bundle), others, engine)
+
+
+def _engine(bundle: Bundle, role: str, spec: EngineSpec, provider: str, threads: int) -> OrtEngine:
+    with bundle.opened(spec.path) as file:
+        return open_engine(role, file, spec, provider=provider, threads=threads)
 
 
 def engine_id(manifest: Manifest, where: str, threads: int) -> str:

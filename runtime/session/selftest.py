@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from runtime.adapters import read_adapter
 from runtime.contract.adapter import Adapter
-from runtime.contract.bundle import HALF, Bundle
+from runtime.contract.bundle import HALF, W4A8, Bundle
 from runtime.contract.errors import PvchatError
 from runtime.contract.pixels import to_vision_input
 from runtime.engines.base import Array
@@ -18,8 +18,9 @@ from runtime.session.judge import sign_inputs, subject_inputs
 from runtime.session.models import Models, read_tensors
 
 TOLERANCE = 1e-3
-HALF_COSINE, HALF_COSINE_BRIDGE, HALF_LARGEST = 0.999, 0.99, 0.05
-"""Of engines that compute in float16: least cosine, largest difference as a share of the largest value."""
+ROUNDED = (HALF, W4A8)
+ROUNDED_COSINE, ROUNDED_COSINE_BRIDGE, ROUNDED_LARGEST = 0.999, 0.99, 0.05
+"""Of engines that round while they compute: least cosine, largest difference as a share of the largest."""
 GOLDEN_ROLE = "golden"
 CLIP_FRAMES, CLIP_OUT = "vision.clip.frames", "vision.clip.out."
 _CANARY_SEED = 20
@@ -32,8 +33,8 @@ def selftest_problems(bundle: Bundle, models: Models, adapter: Path | None) -> l
 
     Golden files hold `<engine>.in.<name>` (float16 stands for float32) and `<engine>.out.<name>`; the frames
     `vision.clip.frames`, uint8 (T, H, W, 3), are prepared here and give `vision.clip.out.<name>`. Outputs
-    must agree within 1e-3, those of engines that compute in float16 by cosine and largest difference. The
-    canary asks whether evidence for one subject changes by a bit when another one is installed.
+    must agree within 1e-3, those of engines that round while they compute by cosine and largest difference.
+    The canary asks whether evidence for one subject changes by a bit when another one is installed.
 
     Args:
         adapter: an adapter file that must fit and run, too.
@@ -81,11 +82,11 @@ def _compare(
         outputs = models.engines[role].run(inputs)
     except PvchatError as error:
         return [f"{path}: {error}"]
-    half = bundle.manifest.engines[role].precision == HALF
+    rounded = bundle.manifest.engines[role].precision in ROUNDED
     return [
         f"{path}: {problem}"
         for name, expected in sorted(wanted.items())
-        if (problem := _differs(f"{role}.{name}", outputs.get(name), expected, half=half))
+        if (problem := _differs(f"{role}.{name}", outputs.get(name), expected, rounded=rounded))
     ]
 
 
@@ -94,22 +95,24 @@ def _fed(array: NDArray[np.generic]) -> Array:
     return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
-def _differs(name: str, got: NDArray[np.generic] | None, expected: NDArray[np.generic], *, half: bool) -> str:
+def _differs(
+    name: str, got: NDArray[np.generic] | None, expected: NDArray[np.generic], *, rounded: bool
+) -> str:
     if got is None:
         return f"{name} is no output of the engine."
     if got.shape != expected.shape or not np.isfinite(expected.astype(np.float64)).all():
         return f"{name} is {got.shape}, the golden one {expected.shape}, or that is not finite."
     a, b = got.astype(np.float64).ravel(), expected.astype(np.float64).ravel()
     apart = float(np.abs(a - b).max(initial=0.0))
-    if half:
-        return _differs_half(name, a, b, apart)
+    if rounded:
+        return _differs_rounded(name, a, b, apart)
     return f"{name} differs by {apart:.2g}, allowed is {TOLERANCE:g}." if apart > TOLERANCE else ""
 
 
-def _differs_half(name: str, got: Array, expected: Array, apart: float) -> str:
-    least = HALF_COSINE_BRIDGE if name.startswith("bridge.") else HALF_COSINE
+def _differs_rounded(name: str, got: Array, expected: Array, apart: float) -> str:
+    least = ROUNDED_COSINE_BRIDGE if name.startswith("bridge.") else ROUNDED_COSINE
     cosine = float(got @ expected / max(float(np.linalg.norm(got) * np.linalg.norm(expected)), 1e-12))
-    largest = HALF_LARGEST * max(1.0, float(np.abs(expected).max(initial=0.0)))
+    largest = ROUNDED_LARGEST * max(1.0, float(np.abs(expected).max(initial=0.0)))
     if cosine >= least and apart <= largest:
         return ""
     limits = f"allowed are {least} at least and {largest:.2g} at most"

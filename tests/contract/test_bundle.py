@@ -159,3 +159,33 @@ def test_a_bundle_rewritten_with_other_scores_is_another_bundle(tmp_path: Path) 
     changed = dataclasses.replace(bundle.manifest, evaluation={"score": 1.0})
     (tmp_path / MANIFEST).write_bytes(manifest_to_json(changed))
     assert Bundle.open(tmp_path).bundle_id != bundle.bundle_id
+
+
+def test_an_opened_file_is_the_manifests_and_whole(tmp_path: Path) -> None:
+    bundle = write(tmp_path)
+    for name, data in FILES.items():
+        with bundle.opened(name) as stream:
+            assert stream.read() == bundle.read(name) == data
+
+
+def test_a_file_that_is_changed_missing_or_not_in_the_manifest_is_not_opened(tmp_path: Path) -> None:
+    bundle = write(tmp_path)
+    (tmp_path / "notes.json").write_bytes(b"[]")
+    (tmp_path / "empty").unlink()
+    for name, match in (
+        ("notes.json", "not the file"),
+        ("empty", "cannot read"),
+        ("nobody", "lists no file"),
+    ):
+        with pytest.raises(BundleError, match=match), bundle.opened(name):
+            raise AssertionError("it was opened")
+        with pytest.raises(BundleError, match=match):
+            bundle.read(name)
+
+
+def test_a_file_that_is_written_to_while_it_is_open_is_told(tmp_path: Path) -> None:
+    bundle = write(tmp_path)
+    with pytest.raises(BundleError, match="not the file"), bundle.opened("vision/vision.onnx") as stream:
+        assert stream.read(1) == b"v"
+        with (tmp_path / "vision" / "vision.onnx").open("r+b") as other:
+            other.write(b"w")

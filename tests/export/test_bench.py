@@ -12,18 +12,19 @@ from onnx import TensorProto, helper
 
 from export.bench import networks, report, shapes
 from export.bench.__main__ import main
-from export.bench.decoder import Decoded, Workers, llama_missing, with_accuracy
+from export.bench.decoder import Decoded, Workers, llama_missing
 from export.bench.timing import Timed, bandwidth_bytes_s, in_turns
+from export.dequantise import with_accuracy
 from runtime.contract.errors import UsageError
 
 pytestmark = pytest.mark.timeout(900)
 
 
-def test_contenders_run_in_turns_and_warm_rounds_do_not_count() -> None:
+def test_contenders_run_in_turns_each_first_in_its_turn_and_warm_rounds_do_not_count() -> None:
     order: list[str] = []
     timed = in_turns({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, warm=1, repeats=3)
-    assert order == ["a", "b"] * 4
-    assert {one.repeats for one in timed.values()} == {3}
+    assert order == ["a", "b", "b", "a"] * 2
+    assert {len(one.rounds_s) for one in timed.values()} == {3}
     with pytest.raises(UsageError, match="nothing to time"):
         in_turns({}, warm=0, repeats=1)
 
@@ -34,7 +35,7 @@ def test_bandwidth_is_that_of_memory_and_not_of_a_cache_or_a_disk() -> None:
 
 def test_ratios_are_ours_over_theirs_and_the_other_way_round_against_eager() -> None:
     found: dict[str, Timed | str] = {
-        networks.EAGER: Timed(3.0, 3.0, 1), networks.OURS: Timed(2.0, 2.0, 1), networks.COMPILED: "none",
+        networks.EAGER: Timed((3.0,)), networks.OURS: Timed((2.0,)), networks.COMPILED: "none",
     }  # fmt: skip
     assert report.network_ratios(found, shipped=networks.OURS) == {
         "vision_bridge_fp32_vs_eager": 1.5,
@@ -42,9 +43,9 @@ def test_ratios_are_ours_over_theirs_and_the_other_way_round_against_eager() -> 
     }
     assert report.network_ratios(found, shipped=networks.INT8)["vision_bridge_vs_eager"] is None
     routes: dict[str, Timed | str] = {
-        networks.UNROUTED: Timed(2.0, 2.0, 1),
-        networks.ROUTED: Timed(2.1, 2.0, 1),
-        networks.PRUNED: Timed(1.9, 1.8, 1),
+        networks.UNROUTED: Timed((2.0, 4.0, 1.0)),
+        networks.ROUTED: Timed((2.1, 4.4, 1.0)),
+        networks.PRUNED: Timed((1.9, 3.6, 1.0)),
     }
     assert report.router_ratios(routes) == pytest.approx({"router_overhead": 1.05, "router_pruned": 0.95})
 
@@ -75,21 +76,19 @@ def test_a_missed_target_is_shown_as_missed_and_an_unmeasured_one_as_unmeasured(
 
 
 def test_a_contender_that_did_not_run_stands_in_the_table_with_its_reason() -> None:
-    rows = report.table("x", {"a": Timed(0.002, 0.002, 1), "b": "not here: no compiler"}, "a")
+    rows = report.table("x", {"a": Timed((0.002,)), "b": "not here: no compiler"}, "a")
     assert "| a | 2.00 | 1.00 |" in rows and "| b | not here: no compiler | |" in rows
-    everyone = dict.fromkeys(("ours", "ours8", "genai", "eager", "compile"), Decoded(0.1, 0.05, 2**20))
+    everyone = dict.fromkeys(("ours", "ours32", "genai", "eager", "compile"), Decoded(0.1, 0.05, 2**20))
     lines = report.decoder_table("x", {**everyone, "llama": Decoded(why="not installed")}, limit_s=0.025)
-    assert "| llama.cpp | not installed | | | |" in lines
+    assert "| llama.cpp, Q4_0 | not installed | | | |" in lines
     assert any("| 100 | 20.0 | 2.00 | 1 |" in line for line in lines)
 
 
-def test_without_llama_cpp_the_table_says_not_installed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert llama_missing(tmp_path) == {"llama": "not installed"}
+def test_without_llama_cpp_the_table_says_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "llama_cpp" else name)
+    assert llama_missing() == {"llama": "not installed: llama_cpp"}
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-    assert "no GGUF file" in llama_missing(tmp_path)["llama"]
+    assert llama_missing() == {}
 
 
 def test_sizes_are_those_of_the_models_that_they_stand_for() -> None:
@@ -121,12 +120,13 @@ def test_a_worker_that_cannot_start_is_a_reason_and_not_a_crash(tmp_path: Path) 
 def test_the_whole_benchmark_runs_at_tiny_sizes_and_ends_with_its_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = tmp_path / "results" / "bench.json"
-    words = ["--quick", "--threads", "1", "--json", str(file), "--scratch", str(tmp_path)]
+    results = tmp_path / "results"
+    words = ["--quick", "--threads", "1", "--out", str(results), "--scratch", str(tmp_path)]
     assert main(words) == 0
-    said = capsys.readouterr().out.splitlines()
-    line = json.loads(said[-1])
-    assert line == json.loads(file.read_text())
+    said = capsys.readouterr().out
+    line = json.loads(said.splitlines()[-1])
+    assert line == json.loads((results / "bench.json").read_text())
+    assert said.startswith((results / "bench.md").read_text())
     assert set(report.TARGETS) <= set(line) and line["machine"]["threads"] == 1
     measured = {name: line[name] for name in report.TARGETS}
     assert all(value is not None and np.isfinite(value) and value > 0 for value in measured.values()), (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from train.demo.casting import tellable
 from train.demo.children import last_object
 from train.demo.home import settings
 from train.demo.render import world_key
-from train.demo.score import Asked, Mark, Updates, median_ms, score, shortcomings, summarise
+from train.demo.score import Asked, Mark, Updates, median_ms, score, shortcomings, summarise, times_inside
 from train.demo.story import ROOM_NAMES, Question, Story, build_story
 from train.demo.table import closing, releases, row, said, versions_table
 from train.demo.truth import Truth, truth_of
@@ -198,10 +199,24 @@ def test_a_stranger_seen_in_an_empty_room_is_a_false_yes() -> None:
 def test_the_last_line_has_exactly_the_promised_fields() -> None:
     summary = summarise([asked(), asked(right=False)], Updates(1, 2), 12.34)
     assert summary == {
-        "asked": 2, "correct": 1, "false_yes": 0, "ask_ms_p50": 800.0, "ota_applied": 1, "ota_refused": 2,
-        "seconds": 12.3,
+        "asked": 2, "correct": 1, "false_yes": 0, "ask_ms_p50": 800.0, "first_ms": None,
+        "followup_ms": None, "ota_applied": 1, "ota_refused": 2, "seconds": 12.3,
     }  # fmt: skip
     assert json.loads(json.dumps(summary)) == summary
+
+
+def test_the_first_question_about_a_scene_is_timed_apart_from_those_that_follow() -> None:
+    def took(ms: float, scene: str, clip: str | None = None) -> Asked:
+        one = asked(reply=answer("yes", timings_ms={"daemon_total": ms}))
+        return replace(one, scene=scene, question=replace(one.question, clip=clip))
+
+    live = [took(90.0, "Morning"), took(20.0, "Morning"), took(110.0, "Evening"), took(30.0, "Evening")]
+    answers = [took(500.0, "Morning", clip="a video"), asked(reply={"error": {}}), *live]
+    assert times_inside(answers) == ([90.0, 110.0], [20.0, 30.0])
+    summary = summarise(answers, Updates(1, 1), 1.0)
+    assert (summary["first_ms"], summary["followup_ms"]) == (100.0, 25.0)
+    assert "100 ms for the first question" in closing(summary, [], "page.html")
+    assert "first question" not in closing(summarise([asked()], Updates(1, 1), 1.0), [], "page.html")
 
 
 def test_the_median_of_nothing_is_nothing() -> None:

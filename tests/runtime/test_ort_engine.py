@@ -153,6 +153,42 @@ def test_the_session_keeps_no_copy_of_the_file() -> None:
     assert loaded.run({"a": np.full((1, 3), 4.0, dtype=np.float32)})["b"].tolist() == [[2.0] * 3]
 
 
+def test_from_a_file_the_same_is_computed_and_one_copy_of_the_weights_less_is_held_while_it_loads(
+    tmp_path: Path,
+) -> None:
+    """Fresh processes say the most MiB that loading 64 MiB of weights took, and a result."""
+    weights = np.random.default_rng(0).normal(0, 1, (2**23, 2)).astype(np.float32)
+    path = tmp_path / "large.onnx"
+    path.write_bytes(with_weights(weights))
+    by_bytes, by_file = (
+        subprocess.run([sys.executable, "-c", _LOADED, path, how], capture_output=True, check=True, text=True)
+        .stdout.split()
+        for how in ("bytes", "file")
+    )  # fmt: skip
+    assert by_bytes[1] == by_file[1] == f"{np.float32(weights[7, 1]).tobytes().hex()}"
+    assert float(by_file[0]) < float(by_bytes[0]) - 60
+
+
+def test_a_file_that_is_empty_cut_or_of_external_weights_is_refused_like_its_bytes(tmp_path: Path) -> None:
+    whole = with_weights(np.zeros((64, 2), np.float32))
+    outside = with_external_data(tmp_path)
+    for raw, match in ((b"", "cannot be read"), (whole[:-20], "ends too early"), (outside, "another file")):
+        path = tmp_path / "x.onnx"
+        path.write_bytes(raw)
+        with path.open("rb") as file, pytest.raises(BundleError, match=match):
+            OrtEngine("toy", file, SPEC, provider=CPU, threads=1)
+
+
+def test_a_file_is_the_one_that_was_opened_whatever_has_its_name_by_now(tmp_path: Path) -> None:
+    path = tmp_path / "x.onnx"
+    path.write_bytes(model("Sqrt").SerializeToString())
+    with path.open("rb") as file:
+        (tmp_path / "y.onnx").write_bytes(model("Neg").SerializeToString())
+        (tmp_path / "y.onnx").rename(path)
+        loaded = OrtEngine("toy", file, SPEC, provider=CPU, threads=1)
+    assert loaded.run({"a": np.full((1, 3), 4.0, dtype=np.float32)})["b"].tolist() == [[2.0] * 3]
+
+
 def test_without_an_arena_the_memory_of_a_run_is_given_back() -> None:
     """Two numbers from a fresh process: MiB kept after a large run with an arena, and without."""
     with_arena, without = (
@@ -192,6 +228,37 @@ before = held()
 loaded.run(inputs)
 print(held() - before)
 """
+
+
+_LOADED = """
+import sys
+import numpy as np
+from tests.runtime.test_ort_engine import CPU, GATHER, OrtEngine
+
+def most():
+    line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
+
+before = most()
+with open(sys.argv[1], "rb") as file:
+    source = file if sys.argv[2] == "file" else file.read()
+    loaded = OrtEngine("toy", source, GATHER, provider=CPU, threads=1)
+print(most() - before, loaded.run({"a": np.array([7], np.int64)})["b"][0, 1].tobytes().hex())
+"""
+GATHER = EngineSpec("x.onnx", (TensorSpec("a", "int64", ("N",)),), (TensorSpec("b", "float32", ("N", 2)),))
+
+
+def with_weights(table: np.ndarray) -> bytes:
+    """Rows of a table by their numbers."""
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["w", "a"], ["b"])],
+        "g",
+        [helper.make_tensor_value_info("a", TensorProto.INT64, ["N"])],
+        [helper.make_tensor_value_info("b", TensorProto.FLOAT, ["N", 2])],
+        [numpy_helper.from_array(table, "w")],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    return bytes(made.SerializeToString())
 
 
 def two_steps() -> bytes:

@@ -81,6 +81,16 @@ def versions_table(stages: Sequence[tuple[str, Mapping[str, str]]]) -> str:
     return "\n".join(f"    {line.rstrip()}" for line in padded)
 
 
+def _inside(summary: Mapping[str, Any]) -> list[str]:
+    first_ms, followup_ms = summary["first_ms"], summary["followup_ms"]
+    if first_ms is None or followup_ms is None:
+        return []
+    return [
+        f"Of that the box itself took {first_ms:.0f} ms for the first question about a scene, "
+        f"{followup_ms:.0f} ms for those that followed."
+    ]
+
+
 def closing(summary: Mapping[str, Any], problems: Sequence[str], page: str) -> str:
     """The readable end."""
     p50 = summary["ask_ms_p50"]
@@ -88,6 +98,7 @@ def closing(summary: Mapping[str, Any], problems: Sequence[str], page: str) -> s
     lines = [
         f"{summary['correct']} of {summary['asked']} answers are right, "
         f"{summary['false_yes']} times somebody absent was said to be there, {middle}.",
+        *_inside(summary),
         f"{summary['ota_applied']} signed update installed, {summary['ota_refused']} tampered ones refused.",
         f"Look at it: {page}",
         *(f"FAILED: {problem}" for problem in problems),
