@@ -24,7 +24,7 @@ class LanguageExport:
         algorithm: how weights are rounded: `rtn` (nearest, symmetric) or `k_quant` (scale and offset fitted).
         block_size: weights that share one scale.
         output_layer: bits of the layer that gives the logits.
-        accuracy_level: 1 computes with float32 activations, 4 with int8 ones.
+        accuracy_level: `EXACT` or `ROUNDED`: products with float32 activations, or with int8 ones.
         graph_max_abs: largest difference of the engine's logits from torch with the same rounded weights.
         windows: made-up windows it is judged on where the caller gives no prompts; four questions each.
         min_cosine: lowest mean cosine of logits with torch's own weights.
@@ -36,7 +36,7 @@ class LanguageExport:
     algorithm: Literal["rtn", "k_quant"] = "k_quant"
     block_size: int = 32
     output_layer: Bits = "int8"
-    accuracy_level: int = EXACT
+    accuracy_level: int = ROUNDED
     graph_max_abs: float = 1e-3
     windows: int = 16
     min_cosine: float = 0.99

@@ -1,8 +1,8 @@
 """What memory is left when weights have been loaded. Knows no engine; does nothing where there is no glibc.
 
 glibc takes a large block from the system and gives it back when it is freed, but each one that is freed moves
-the size that counts as large, up to 32 MiB (mallopt(3), `M_MMAP_THRESHOLD`). Loading makes and frees each weight
-several times, so soon all of them come from the heap, in whose gaps twice the weights stay with the process.
+the size that counts as large, up to 32 MiB (mallopt(3), `M_MMAP_THRESHOLD`). Loading makes and frees each
+weight several times, so soon all of them come from the heap, in whose gaps twice the weights stay.
 """
 
 from __future__ import annotations

@@ -13,9 +13,11 @@ from onnx import numpy_helper
 
 from device.paths import base_bundle
 from export.answers import Pair, by_kind, same_slots, surprise
-from export.config import LanguageExport
+from export.config import EXACT, ROUNDED, LanguageExport
+from export.dequantise import with_accuracy
 from export.language_parity import ask_both, check_language
 from export.prompts import PromptCase, made_prompts
+from runtime.contract.bundle import INT4, W4A8, Bundle
 from runtime.contract.errors import BundleError
 from train.checkpoint import load_base
 from train.model.pvchat import PVChat
@@ -41,6 +43,33 @@ def shipped() -> Shipped:
     tokenizer_json = (root / "checkpoint" / "tokenizer.json").read_text(encoding="utf-8")
     prompts = made_prompts(model, sizes, windows=4, seed=1)
     return Shipped(model, Path(root / "language" / "model.onnx").read_bytes(), tokenizer_json, prompts)
+
+
+def test_the_graph_is_judged_without_the_rounding_of_activations_and_the_answers_with_it(
+    shipped: Shipped,
+) -> None:
+    language = shipped.model.language
+    reports = {}
+    for level in (EXACT, ROUNDED):
+        engine = with_accuracy(onnx.load_from_string(shipped.engine), level)
+        reports[level] = check_language(
+            language, engine, shipped.tokenizer_json, shipped.prompts, LanguageExport(accuracy_level=level)
+        )
+    exact, rounded = reports[EXACT], reports[ROUNDED]
+    assert exact["graph_max_abs"] == rounded["graph_max_abs"] < 1e-3
+    assert exact["cosine_mean"] != rounded["cosine_mean"] > 0.99
+
+
+def test_the_manifest_says_whether_activations_are_rounded(shipped: Shipped) -> None:
+    found = Bundle.open(base_bundle()).manifest.engines["language"].precision
+    levels = {
+        attribute.i
+        for node in onnx.load_from_string(shipped.engine).graph.node
+        for attribute in node.attribute
+        if node.op_type == "MatMulNBits" and attribute.name == "accuracy_level"
+    }
+    assert (found, levels) == (W4A8, {ROUNDED})
+    assert (LanguageExport(accuracy_level=EXACT).precision, LanguageExport().precision) == (INT4, W4A8)
 
 
 def test_slots_are_the_words_that_carry_facts() -> None:

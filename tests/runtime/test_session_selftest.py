@@ -10,7 +10,16 @@ import pytest
 import safetensors.numpy
 
 from runtime.adapters import adapter_from_bytes, write_adapter
-from runtime.contract.bundle import MANIFEST, Bundle, EngineSpec, manifest_to_json
+from runtime.contract.bundle import (
+    FP32,
+    HALF,
+    INT4,
+    MANIFEST,
+    W4A8,
+    Bundle,
+    EngineSpec,
+    manifest_to_json,
+)
 from runtime.contract.pixels import to_vision_input
 from runtime.engines.ort import CPU, OrtEngine
 from runtime.session.selftest import CLIP_FRAMES, CLIP_OUT
@@ -77,23 +86,35 @@ def test_an_adapter_is_tried_in_place(bundle: Bundle, tmp_path: Path) -> None:
     assert "not of unit length" in problem
 
 
-def in_half(bundle: Bundle, root: Path, moved: np.float32) -> list[str]:
-    """Problems where the bridge says that it computes in float16 and its rows moved by a share."""
+def rounding(bundle: Bundle, root: Path, precision: str, moved: np.float32) -> list[str]:
+    """Problems where the bridge says in what it computes and its rows moved by a share."""
     tensors = dict(safetensors.numpy.load(bundle.path("golden/0.safetensors").read_bytes()))
     rows = tensors["bridge.out.subject_rows"]
     noise = np.random.default_rng(3).normal(size=rows.shape).astype(np.float32)
     scale = np.float32(np.linalg.norm(rows) / np.linalg.norm(noise))
     tensors["bridge.out.subject_rows"] = rows + moved * scale * noise
     made = rebuilt(bundle, root, {"golden/0.safetensors": safetensors.numpy.save(tensors)})
-    engines = {**made.manifest.engines, "bridge": replace(made.manifest.engines["bridge"], precision="fp16")}
+    engines = {
+        **made.manifest.engines,
+        "bridge": replace(made.manifest.engines["bridge"], precision=precision),
+    }
     (root / MANIFEST).write_bytes(manifest_to_json(replace(made.manifest, engines=engines)))
     return open_tiny(Bundle.open(root)).selftest()
 
 
-def test_an_engine_in_float16_is_held_to_a_cosine(bundle: Bundle, tmp_path: Path) -> None:
-    assert in_half(bundle, tmp_path / "a", np.float32(0.01)) == []
-    (problem,) = in_half(bundle, tmp_path / "b", np.float32(0.5))
+@pytest.mark.parametrize("precision", [HALF, W4A8])
+def test_an_engine_that_rounds_while_it_computes_is_held_to_a_cosine(
+    bundle: Bundle, tmp_path: Path, precision: str
+) -> None:
+    assert rounding(bundle, tmp_path / "a", precision, np.float32(0.01)) == []
+    (problem,) = rounding(bundle, tmp_path / "b", precision, np.float32(0.5))
     assert "bridge.subject_rows has the cosine 0.8" in problem
+
+
+@pytest.mark.parametrize("precision", [FP32, INT4])
+def test_any_other_engine_is_held_to_every_value(bundle: Bundle, tmp_path: Path, precision: str) -> None:
+    (problem,) = rounding(bundle, tmp_path, precision, np.float32(0.01))
+    assert "bridge.subject_rows differs by" in problem
 
 
 def test_a_clip_that_this_box_prepares_in_another_way_is_named(bundle: Bundle, tmp_path: Path) -> None:
