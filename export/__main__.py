@@ -19,6 +19,7 @@ from export.answers import kinds_told
 from export.config import load_export_config
 from export.files import read_calibration, read_golden, read_notes, read_windows, ready_engines
 from export.pack import PruneWish, pack, size_mib
+from export.report import parity_page
 from runtime.contract.bundle import MANIFEST, Bundle
 from runtime.contract.errors import PvchatError, UsageError
 from train.checkpoint import CALIBRATION, fingerprint
@@ -41,6 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"{entry.size_bytes / 2**20:7.3f} MiB  {entry.path}")
     for text in kinds_told(bundle.manifest.evaluation["parity"]["language"]["kinds"]):
         say(text)
+    if arguments.report is not None:
+        command = f"python -m export {arguments.config}"
+        arguments.report.write_text(parity_page(bundle, command), encoding="utf-8")
     line = json.dumps(_summary(bundle, time.monotonic() - began), sort_keys=True)
     if arguments.json is not None:
         arguments.json.write_text(line + "\n", encoding="utf-8")
@@ -130,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         help=".safetensors with `bridge.in.<name>` of a household's windows, to measure on",
     )
     parser.add_argument("--quick", action="store_true", help="do not export and compare perturbed weights")
+    parser.add_argument("--report", type=Path, help="write how near the engines are to torch, as Markdown")
     parser.add_argument("--json", type=Path, help="write the JSON line to this file, too")
     return parser
 

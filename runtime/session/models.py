@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from runtime.config import RuntimeConfig
 from runtime.contract.bundle import Bundle, EngineSpec, Manifest, manifest_to_json
 from runtime.contract.calibration import SourceCalibration
-from runtime.contract.errors import BundleError
+from runtime.contract.errors import BundleError, EngineError
 from runtime.engines.base import Engine
 from runtime.engines.language import LanguageModel, load_vocabulary
 from runtime.engines.ort import OrtEngine, choose_provider, library_version
@@ -99,6 +100,14 @@ class Models:
             EngineError: it is installed and does not load.
         """
         return None if self._others is None else self._others.persons()
+
+    def load_for_faces(self) -> None:
+        """Load now what ordinary footage is looked at with; what does not load is told when it is needed.
+
+        While the face library loads nothing else runs in this process, for most of a second.
+        """
+        with contextlib.suppress(EngineError):
+            _ = self.faces, self.better_faces, self.persons
 
     def calibration(self, source: str) -> SourceCalibration:
         """How scores of one kind of evidence become likelihood ratios.

@@ -13,6 +13,7 @@ from export.config import ExportConfig, load_export_config
 from export.files import read_calibration, ready_engines
 from export.pack import pack, size_mib
 from export.prompts import made_prompts
+from export.specs import TORCH_ROLES
 from runtime.adapters import read_adapter, write_adapter
 from runtime.config import RuntimeConfig
 from runtime.contract.adapter import Adapter
@@ -80,7 +81,8 @@ def test_command_line_packs_a_household_from_ready_engines(
     out = tmp_path / "bundle"
     code = main(
         [str(config), "--checkpoint", str(exported.checkpoint), "--out", str(out), "--quick",
-         "--engines-from", str(exported.bundle.root), "--adapters", str(member)]
+         "--engines-from", str(exported.bundle.root), "--adapters", str(member),
+         "--report", str(tmp_path / "parity.md")]
     )  # fmt: skip
     said = capsys.readouterr()
     assert code == 0, said.err
@@ -90,6 +92,11 @@ def test_command_line_packs_a_household_from_ready_engines(
     assert summary["bundle_id"] == bundle.bundle_id
     assert summary["kind"] == bundle.manifest.kind == "household"
     assert summary["max_abs"] <= 1e-4
+    page = (tmp_path / "parity.md").read_text()
+    assert bundle.bundle_id in page and "| cosine of logits, mean |" in page
+    outputs = {f"{role}.{one.name}" for role in TORCH_ROLES for one in bundle.manifest.engines[role].outputs}
+    assert all(f"| {name} | fp32 |" in page for name in outputs)
+    assert all(f"| {kind} | 1 |" in page for kind in ("action", "appearance", "existence", "location"))
     (path,) = bundle.role("adapter")
     adapter, raw = read_adapter(path, base=bundle.manifest.base, shapes=bundle.manifest.shapes)
     assert (adapter.subject_id, raw) == (SUBJECT, member.read_bytes())

@@ -12,14 +12,14 @@ from runtime.adapters import adapter_from_bytes, write_adapter
 from runtime.config import RuntimeConfig
 from runtime.contract.bundle import Bundle
 from runtime.contract.dialogue import Intent
-from runtime.contract.errors import AdapterError, BundleError, CameraError
+from runtime.contract.errors import AdapterError, BundleError, CameraError, EngineError
 from runtime.contract.serving import WindowSource
 from runtime.frames import RingWriter
 from runtime.session import open_session
 from runtime.session.local import LocalSession
 from runtime.session.models import load_models
 from tests.fakes.tiny_bundle import ANN, BEN, STRANGER, frame, make_bundle, write_bundle
-from tests.fakes.tiny_home import IDS, NAMES, TinyHome, forever, open_tiny
+from tests.fakes.tiny_home import COLOURS, IDS, NAMES, TinyHome, forever, open_tiny
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +165,35 @@ def test_two_people_in_turn_are_told_apart(home: TinyHome) -> None:
     home.install("ann", "ben")
     answer = home.ask(home.clip({19: ANN}, {20: BEN}), "who")
     assert answer.text == "I see Ann and Ben in this clip."
+
+
+def give_face(home: TinyHome, name: str) -> None:
+    known = adapter_from_bytes(home.adapter(name).read_bytes())
+    face = np.eye(1, 128, dtype=np.float32)
+    write_adapter(home.adapter(name), replace(known, arrays={**known.arrays, "views.face": face}))
+
+
+def test_who_is_known_by_face_brings_the_face_library_beforehand_and_nobody_else_does(
+    home: TinyHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("runtime.session.models.shared_faces", lambda: asked.append("loaded"))
+    home.install("ann")
+    assert asked == []
+    give_face(home, "ann")
+    install = home.session.prepare_subjects([home.ref("ann")])
+    assert asked == ["loaded"]
+    install()
+
+
+def test_a_face_library_that_does_not_load_keeps_nobody_from_being_installed(
+    home: TinyHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise EngineError("the face library (dlib) does not load.", "Install it.")
+
+    monkeypatch.setattr("runtime.session.models.shared_faces", missing)
+    home.enrol("ann")
+    give_face(home, "ann")
+    home.session.set_subjects([home.ref("ann")])
+    assert home.ask(home.clip({9: COLOURS["ann"]}), "existence", "ann").subjects
