@@ -111,7 +111,7 @@ class LocalSession:
         ids = [one.adapter.subject_id for one in fresh]
         if len(set(ids)) != len(ids):
             raise AdapterError("two adapters are for the same subject.", "Install one adapter a subject.")
-        if any(len(one.adapter.views(FACE)) for one in fresh):
+        if any(len(one.adapter.views("face")) for one in fresh):
             self._models.load_for_faces()
         return tuple(fresh)
 
