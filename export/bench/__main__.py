@@ -6,8 +6,8 @@ Progress goes to stderr, the tables to stdout; the last line there is one line o
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-import shutil
 import sys
 import tempfile
 import time
@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from export.bench import networks, report, shapes
-from export.bench.decoder import prepare, time_decoders
+from export.bench.decoder import prepared, time_decoders
 from export.bench.networks import Rounds, Say
 from export.bench.timing import bandwidth_bytes_s
 from export.bench.words import word_tokenizer
@@ -63,7 +63,11 @@ def _head(arguments: argparse.Namespace, line: Mapping[str, Any]) -> list[str]:
 
 
 def _measure(arguments: argparse.Namespace, say: Say) -> tuple[list[str], dict[str, Any]]:
-    rounds = Rounds(warm=1, repeats=2 if arguments.quick else arguments.repeats, compile=not arguments.quick)
+    rounds = Rounds(
+        warm=1,
+        repeats=2 if arguments.quick else arguments.repeats,
+        compile=not (arguments.quick or arguments.no_compile),
+    )
     sizes = {"tiny": shapes.TINY} if arguments.quick else {"tiny": shapes.TINY, "real": shapes.REAL}
     line: dict[str, Any] = {"machine": report.machine(arguments.threads), "quick": arguments.quick}
     details: dict[str, Any] = {}
@@ -92,9 +96,12 @@ def _decoders(
 ) -> tuple[list[str], dict[str, Any], dict[str, Any]]:
     config = shapes.SMALL_DECODER if arguments.quick else shapes.DECODER
     prompt, steps = (8, 4) if arguments.quick else (32, 32)
-    folder = Path(tempfile.mkdtemp(prefix="pvchat-bench-", dir=arguments.scratch))
-    try:
-        weight_bytes = prepare(folder, config, word_tokenizer(config.vocab), say)
+    with contextlib.ExitStack() as stack:
+        folder = arguments.decoders
+        if folder is None:
+            scratch = tempfile.TemporaryDirectory(prefix="pvchat-bench-", dir=arguments.scratch)
+            folder = Path(stack.enter_context(scratch))
+        weight_bytes = prepared(folder, config, word_tokenizer(config.vocab), say)
         bytes_s = bandwidth_bytes_s()
         found = time_decoders(
             folder,
@@ -106,8 +113,7 @@ def _decoders(
             compiled=rounds.compile,
             say=say,
         )
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        bytes_s = max(bytes_s, bandwidth_bytes_s())  # a busy moment must not make the limit easier
     ratios = report.decoder_ratios(found, weight_bytes=weight_bytes, bytes_s=bytes_s, ours=_OURS)
     title = (
         f"decoder, {shapes.parameters(config) / 1e6:.0f} M parameters, {weight_bytes / 2**20:.0f} MiB in int4"
@@ -127,6 +133,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument(
         "--scratch", type=Path, help="where some GB may lie meanwhile (default: temporary folder)"
+    )
+    parser.add_argument(
+        "--no-compile", action="store_true", help="leave out torch.compile, which takes minutes"
+    )
+    parser.add_argument(
+        "--decoders", type=Path, help="keep what decoders read here, and take it from here the next time"
     )
     parser.add_argument("--out", type=Path, help="write bench.md and .json here, such as docs/results")
     return parser

@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,6 +27,7 @@ from runtime.contract.errors import BundleError
 from train.model.language import LanguageConfig
 from train.model.language import build_language as random_decoder
 
+_NOTE = "prepared.json"
 LLAMA_NEEDS = ("llama_cpp", "gguf")
 Say = Callable[[str], None]
 NAMES = {
@@ -50,8 +51,24 @@ class Decoded:
     why: str = ""
 
 
-def prepare(folder: Path, config: LanguageConfig, tokenizer_json: str, say: Say) -> int:
-    """Write what the workers read; returns the bytes of the int4 weights, which one step reads once."""
+def prepared(folder: Path, config: LanguageConfig, tokenizer_json: str, say: Say) -> int:
+    """Write what the workers read, unless it is there; returns the bytes of the int4 weights.
+
+    Raises:
+        BundleError: the folder holds what another decoder reads.
+    """
+    note, sizes = folder / _NOTE, asdict(config)
+    if not note.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        written = {"sizes": sizes, "weight_bytes": _prepare(folder, config, tokenizer_json, say)}
+        note.write_text(json.dumps(written))
+    found = json.loads(note.read_text())
+    if found["sizes"] != sizes:
+        raise BundleError(f"{folder} holds another decoder.", "Name an empty folder.")
+    return int(found["weight_bytes"])
+
+
+def _prepare(folder: Path, config: LanguageConfig, tokenizer_json: str, say: Say) -> int:
     say("make a random decoder and quantise it twice (ours, and with its embeddings for genai)")
     model, settings = random_decoder(config), LanguageExport(accuracy_level=ROUNDED)
     write_source(folder / SOURCE, model, tokenizer_json)
