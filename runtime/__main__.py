@@ -27,7 +27,7 @@ from runtime.pipe import serve_lines
 from runtime.router import Server
 from runtime.server import BESIDE, SessionHandler
 from runtime.stats import ServerStats
-from runtime.wire import wire_schema
+from runtime.wire_schema import wire_schema
 
 EXIT_SELFTEST_FAILED = 5
 _TIDY_S = 10.0

@@ -340,20 +340,6 @@ def to_error(reply: ErrorReply) -> PvchatError:
     return all_errors().get(reply.code, PvchatError)(reply.message, reply.next_step)
 
 
-def wire_schema() -> dict[str, Any]:
-    """Every message as JSON schema (2020-12); msgpack carries the same types. Paths are text."""
-    (request, reply), parts = msgspec.json.schema_components(
-        [Request, Reply], schema_hook=lambda kind: {"type": "string"} if kind is Path else {}
-    )
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"pvchat-edge wire, version {VERSION}",
-        "request": request,
-        "reply": reply,
-        "$defs": parts,
-    }
-
-
 def _encode(message: Request | Reply, request_id: bytes, deadline_ms: int) -> bytes:
     if len(request_id) != REQUEST_ID_BYTES:
         raise WireError(f"request id has {len(request_id)} bytes, expected {REQUEST_ID_BYTES}.")

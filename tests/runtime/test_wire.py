@@ -57,8 +57,8 @@ from runtime.wire import (
     encode_request,
     to_error,
     to_error_reply,
-    wire_schema,
 )
+from runtime.wire_schema import wire_schema
 
 ID = bytes(range(16))
 WHO = "s" + "0" * 32
