@@ -12,7 +12,7 @@ import numpy as np
 
 from export.config import ExportConfig
 from export.decoder import DecoderExport
-from export.dequantise import decoder_inputs, run_decoder, with_engine_weights
+from export.dequantise import decoder_inputs, decoder_precision, run_decoder, with_engine_weights
 from export.language import build_language
 from export.language_parity import check_language
 from export.parity import EXAMPLE_SIZE, check_all, made_inputs, prove_perturbed
@@ -136,7 +136,7 @@ def build_engines(
     for role in TORCH_ROLES:
         specs[role] = dataclasses.replace(specs[role], precision=precision_of(role, config))
     decoder = DecoderExport(model.language.config).spec()
-    specs["language"] = dataclasses.replace(decoder, precision=config.language.precision)
+    specs["language"] = dataclasses.replace(decoder, precision=decoder_precision(files["language"]))
     return Built(files, specs, parity, oracle)
 
 

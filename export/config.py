@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from runtime.contract.bundle import INT4, W4A8
 from runtime.contract.settings import load_settings
 
 Bits = Literal["int4", "int8"]
@@ -52,11 +51,6 @@ class LanguageExport:
             raise ValueError(f"accuracy_level must be 1 or 4, got {self.accuracy_level}")
         if self.windows < 1:
             raise ValueError(f"windows must be 1 or more, got {self.windows}")
-
-    @property
-    def precision(self) -> str:
-        """As the manifest says it."""
-        return INT4 if self.accuracy_level == EXACT else W4A8
 
 
 @dataclass(frozen=True, slots=True)

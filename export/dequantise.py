@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from transformers import MistralForCausalLM
 
+from export.config import EXACT
 from export.wrappers import Arrays, Floats
+from runtime.contract.bundle import INT4, W4A8
 from runtime.contract.errors import BundleError
 from runtime.engines.base import Array
 from train.model.language import CACHE
@@ -50,6 +52,17 @@ def with_engine_weights(model: MistralForCausalLM, engine: bytes) -> MistralForC
         raise BundleError(f"the language engine lacks the layers {', '.join(sorted(waiting))}.")
     rounded.train(mode=False)
     return rounded
+
+
+def decoder_precision(engine: bytes) -> str:
+    """What a decoder computes in, as the manifest says it: by the products of its graph."""
+    levels = {
+        attribute.i
+        for node in onnx.load_from_string(engine).graph.node
+        for attribute in node.attribute
+        if node.op_type == "MatMulNBits" and attribute.name == "accuracy_level"
+    }
+    return INT4 if levels == {EXACT} else W4A8
 
 
 def with_accuracy(model: onnx.ModelProto, level: int) -> bytes:

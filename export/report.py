@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from export.markdown import table
 from runtime.contract.bundle import HALF, Bundle
 
-LANGUAGE = "language"
 _KINDS = {
     "prompts": "prompts",
     "slots": "facts the same",
@@ -39,7 +39,7 @@ def parity_page(bundle: Bundle, command: str) -> str:
             "",
             *_engines(bundle, parity, config),
             "",
-            *_language(parity[LANGUAGE], config[LANGUAGE], manifest.engines[LANGUAGE].precision),
+            *_language(parity["language"], config["language"], manifest.engines["language"].precision),
             "",
         ]
     )
@@ -54,7 +54,7 @@ def _engines(bundle: Bundle, parity: Mapping[str, Any], config: Mapping[str, Any
         limit = f"cosine {cosine:g}" if precision == HALF else f"{config['max_abs']:g}"
         other = f"{perturbed[name]:.1e}" if name in perturbed else "-"
         rows.append((name, precision, f"{apart:.1e}", other, limit))
-    return _table(("output", "in", "largest difference", "with perturbed weights", "limit"), rows)
+    return table(("output", "in", "largest difference", "with perturbed weights", "limit"), rows)
 
 
 def _language(found: Mapping[str, Any], config: Mapping[str, Any], precision: str) -> list[str]:
@@ -75,11 +75,11 @@ def _language(found: Mapping[str, Any], config: Mapping[str, Any], precision: st
     return [
         f"The decoder ({precision}) against torch's own, unrounded weights; {size}:",
         "",
-        *_table(("", "measured", "limit"), rows),
+        *table(("", "measured", "limit"), rows),
         "",
         f"What the rounding changes in the answers, by kind of question ({limits}, of all kinds together):",
         "",
-        *_table(("kind", *_KINDS.values()), kinds),
+        *table(("kind", *_KINDS.values()), kinds),
     ]
 
 
@@ -87,7 +87,3 @@ def _shown(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.1e}" if 0 < abs(value) < 1e-3 else f"{value:.4g}"
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    return [f"| {' | '.join(cells)} |" for cells in (head, ("---",) * len(head), *rows)]

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper
 
 from export.bench.decoder_worker import GENAI, GGUF, SOURCE
 from export.bench.gguf_file import write_gguf
-from export.config import EXACT, ROUNDED, LanguageExport
+from export.config import EXACT, LanguageExport
 from export.decoder import DecoderExport
 from export.dequantise import with_accuracy
 from export.language import build_language, build_whole, write_source
@@ -70,7 +70,7 @@ def prepared(folder: Path, config: LanguageConfig, tokenizer_json: str, say: Say
 
 def _prepare(folder: Path, config: LanguageConfig, tokenizer_json: str, say: Say) -> int:
     say("make a random decoder and quantise it twice (ours, and with its embeddings for genai)")
-    model, settings = random_decoder(config), LanguageExport(accuracy_level=ROUNDED)
+    model, settings = random_decoder(config), LanguageExport()
     write_source(folder / SOURCE, model, tokenizer_json)
     raw = build_language(model, tokenizer_json, settings)
     (folder / "model.onnx").write_bytes(raw)

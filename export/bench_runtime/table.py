@@ -18,6 +18,7 @@ from export.bench_runtime.first import (
 from export.bench_runtime.stream import StreamFigures
 from export.bench_runtime.swap import SwapFigures
 from export.bench_runtime.watch import CAMERA_FPS, WatchFigures
+from export.markdown import table
 
 LIMITS: Mapping[str, tuple[str, float]] = {
     "first_ms": ("at most", 150.0),
@@ -79,11 +80,11 @@ def table_of(figures: Figures, head: str) -> str:
             "",
             head,
             "",
-            *_table(("figure", "measured", "wanted", ""), rows),
+            *table(("figure", "measured", "wanted", ""), rows),
             "",
             f"The first question about a live window, median of {len(first.followup_ms)}:",
             "",
-            *_table(("", "ms", "times as long as the last row"), cells),
+            *table(("", "ms", "times as long as the last row"), cells),
             "",
             *_notes(figures),
             "",
@@ -131,8 +132,3 @@ def _met(value: float, word: str, limit: float) -> str:
 
 def _median(values: Sequence[float]) -> float:
     return round(statistics.median(values), 1)
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    lines = [head, ("---",) * len(head), *rows]
-    return [f"| {' | '.join(cells)} |" for cells in lines]

@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from device.paths import base_bundle
 from export.answers import Pair, by_kind, same_slots, surprise
 from export.config import EXACT, ROUNDED, LanguageExport
-from export.dequantise import with_accuracy
+from export.dequantise import decoder_precision, with_accuracy
 from export.language_parity import ask_both, check_language
 from export.prompts import PromptCase, made_prompts
 from runtime.contract.bundle import INT4, W4A8, Bundle
@@ -62,14 +62,9 @@ def test_the_graph_is_judged_without_the_rounding_of_activations_and_the_answers
 
 def test_the_manifest_says_whether_activations_are_rounded(shipped: Shipped) -> None:
     found = Bundle.open(base_bundle()).manifest.engines["language"].precision
-    levels = {
-        attribute.i
-        for node in onnx.load_from_string(shipped.engine).graph.node
-        for attribute in node.attribute
-        if node.op_type == "MatMulNBits" and attribute.name == "accuracy_level"
-    }
-    assert (found, levels) == (W4A8, {ROUNDED})
-    assert (LanguageExport(accuracy_level=EXACT).precision, LanguageExport().precision) == (INT4, W4A8)
+    assert found == decoder_precision(shipped.engine) == W4A8
+    graph = onnx.load_from_string(shipped.engine)
+    assert [decoder_precision(with_accuracy(graph, level)) for level in (EXACT, ROUNDED)] == [INT4, W4A8]
 
 
 def test_slots_are_the_words_that_carry_facts() -> None:

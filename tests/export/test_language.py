@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from onnx import helper
 from export.decoder import DecoderExport
 from export.dequantise import dequantise
 from export.language import build_language, check_sizes, embedding_table
+from runtime.contract.bundle import W4A8
 from runtime.contract.errors import BundleError
 from runtime.engines.base import Array
 from tests.export.conftest import LOOSE, Exported, small_tokenizer
@@ -35,8 +38,7 @@ def test_default_sizes_are_not_confused() -> None:
 
 def test_manifest_gives_the_sizes_of_the_key_value_cache(exported: Exported) -> None:
     specs = DecoderExport(exported.model.language.config).spec()
-    made = exported.bundle.manifest.engines["language"]
-    assert (made.path, made.inputs, made.outputs) == (specs.path, specs.inputs, specs.outputs)
+    assert exported.bundle.manifest.engines["language"] == dataclasses.replace(specs, precision=W4A8)
     shapes = {spec.name: spec.shape for spec in (*specs.inputs, *specs.outputs)}
     assert shapes["inputs_embeds"] == (1, "L", 192)
     assert shapes["past_key_values.3.value"] == (1, 2, "past", 32)
