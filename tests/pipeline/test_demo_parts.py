@@ -22,7 +22,17 @@ from train.demo.casting import tellable
 from train.demo.children import last_object
 from train.demo.home import settings
 from train.demo.render import world_key
-from train.demo.score import Asked, Mark, Updates, median_ms, score, shortcomings, summarise, times_inside
+from train.demo.score import (
+    Asked,
+    Mark,
+    TimesInside,
+    Updates,
+    median_ms,
+    score,
+    shortcomings,
+    summarise,
+    times_inside,
+)
 from train.demo.story import ROOM_NAMES, Question, Story, build_story
 from train.demo.table import closing, releases, row, said, versions_table
 from train.demo.truth import Truth, truth_of
@@ -200,23 +210,24 @@ def test_the_last_line_has_exactly_the_promised_fields() -> None:
     summary = summarise([asked(), asked(right=False)], Updates(1, 2), 12.34)
     assert summary == {
         "asked": 2, "correct": 1, "false_yes": 0, "ask_ms_p50": 800.0, "first_ms": None,
-        "followup_ms": None, "ota_applied": 1, "ota_refused": 2, "seconds": 12.3,
+        "followup_ms": None, "described_ms": None, "ota_applied": 1, "ota_refused": 2, "seconds": 12.3,
     }  # fmt: skip
     assert json.loads(json.dumps(summary)) == summary
 
 
-def test_the_first_question_about_a_scene_is_timed_apart_from_those_that_follow() -> None:
-    def took(ms: float, scene: str, clip: str | None = None) -> Asked:
-        one = asked(reply=answer("yes", timings_ms={"daemon_total": ms}))
+def test_first_questions_the_next_ones_and_descriptions_are_timed_apart() -> None:
+    def took(ms: float, scene: str, clip: str | None = None, kind: str = "verdict") -> Asked:
+        one = asked(reply=answer("yes", kind=kind, timings_ms={"daemon_total": ms}))
         return replace(one, scene=scene, question=replace(one.question, clip=clip))
 
     live = [took(90.0, "Morning"), took(20.0, "Morning"), took(110.0, "Evening"), took(30.0, "Evening")]
-    answers = [took(500.0, "Morning", clip="a video"), asked(reply={"error": {}}), *live]
-    assert times_inside(answers) == ([90.0, 110.0], [20.0, 30.0])
+    described = [took(80.0, "Noon", kind="description"), took(10.0, "Noon")]
+    answers = [took(500.0, "Morning", clip="a video"), asked(reply={"error": {}}), *live, *described]
+    assert times_inside(answers) == TimesInside((90.0, 110.0), (20.0, 30.0, 10.0), (80.0,))
     summary = summarise(answers, Updates(1, 1), 1.0)
-    assert (summary["first_ms"], summary["followup_ms"]) == (100.0, 25.0)
-    assert "100 ms for the first question" in closing(summary, [], "page.html")
-    assert "first question" not in closing(summarise([asked()], Updates(1, 1), 1.0), [], "page.html")
+    assert (summary["first_ms"], summary["followup_ms"], summary["described_ms"]) == (100.0, 20.0, 80.0)
+    assert "100 ms for the first question about a scene, 20 ms" in closing(summary, [], "page.html")
+    assert "the box itself" not in closing(summarise([asked()], Updates(1, 1), 1.0), [], "page.html")
 
 
 def test_the_median_of_nothing_is_nothing() -> None:

@@ -98,35 +98,49 @@ def _right(question: Question, truth: Truth, answer: Mapping[str, Any], claimed:
 
 
 def summarise(asked: Sequence[Asked], updates: Updates, seconds: float) -> dict[str, Any]:
-    """The demo's last line; `first_ms` and `followup_ms` as `times_inside` says, medians."""
-    first_ms, followup_ms = times_inside(asked)
+    """The demo's last line; `first_ms`, `followup_ms` and `described_ms` as `TimesInside` says, medians."""
+    inside = times_inside(asked)
     return {
         "asked": len(asked),
         "correct": sum(one.mark.right for one in asked),
         "false_yes": sum(one.mark.false_yes for one in asked),
         "ask_ms_p50": median_ms(one.wall_ms for one in asked),
-        "first_ms": median_ms(first_ms),
-        "followup_ms": median_ms(followup_ms),
+        "first_ms": median_ms(inside.first),
+        "followup_ms": median_ms(inside.followup),
+        "described_ms": median_ms(inside.described),
         "ota_applied": updates.applied,
         "ota_refused": updates.refused,
         "seconds": round(seconds, 1),
     }
 
 
-def times_inside(asked: Sequence[Asked]) -> tuple[list[float], list[float]]:
-    """Milliseconds in the daemon, without the command that asks: of the first question about the cameras in
-    each scene or chapter, and of those that follow it. Errors and questions about files count nowhere."""
-    first_ms: dict[str, float] = {}
-    followup_ms: list[float] = []
+@dataclass(frozen=True, slots=True)
+class TimesInside:
+    """Milliseconds in the daemon, without the command that asks, of questions about the cameras.
+
+    Attributes:
+        first: the first question in each scene or chapter.
+        followup: those after it.
+        described: those answered in the decoder's words, first or not; they count nowhere else.
+    """
+
+    first: tuple[float, ...]
+    followup: tuple[float, ...]
+    described: tuple[float, ...]
+
+
+def times_inside(asked: Sequence[Asked]) -> TimesInside:
+    """Errors and questions about files count nowhere."""
+    spent: dict[str, list[float]] = {"first": [], "followup": [], "described": []}
+    scenes = set()
     for one in asked:
         spent_ms = one.answer.get("timings_ms", {}).get("daemon_total")
         if spent_ms is None or one.question.clip is not None:
             continue
-        if one.scene in first_ms:
-            followup_ms.append(spent_ms)
-        else:
-            first_ms[one.scene] = spent_ms
-    return list(first_ms.values()), followup_ms
+        place = "followup" if one.scene in scenes else "first"
+        spent["described" if one.answer["kind"] == "description" else place].append(spent_ms)
+        scenes.add(one.scene)
+    return TimesInside(**{place: tuple(times) for place, times in spent.items()})
 
 
 def median_ms(values: Iterable[float]) -> float | None:

@@ -81,14 +81,16 @@ def versions_table(stages: Sequence[tuple[str, Mapping[str, str]]]) -> str:
     return "\n".join(f"    {line.rstrip()}" for line in padded)
 
 
+_INSIDE = {
+    "first_ms": "for the first question about a scene",
+    "followup_ms": "for the next about it",
+    "described_ms": "for a description",
+}
+
+
 def _inside(summary: Mapping[str, Any]) -> list[str]:
-    first_ms, followup_ms = summary["first_ms"], summary["followup_ms"]
-    if first_ms is None or followup_ms is None:
-        return []
-    return [
-        f"Of that the box itself took {first_ms:.0f} ms for the first question about a scene, "
-        f"{followup_ms:.0f} ms for those that followed."
-    ]
+    known = [f"{summary[name]:.0f} ms {what}" for name, what in _INSIDE.items() if summary[name] is not None]
+    return [f"Of that the box itself took {', '.join(known)}."] if known else []
 
 
 def closing(summary: Mapping[str, Any], problems: Sequence[str], page: str) -> str:
