@@ -77,3 +77,14 @@ def test_one_percent_of_the_strangers_set_the_threshold() -> None:
     strangers = [query("cyn", False, "yes" if n == 0 else "no", "no", 0.99) for n in range(100)]
     mated = [query("ann", True, "yes", "no", 0.97), query("ann", True, "no", "no")]
     assert figures([*strangers, *mated], 2)["fnir_at_fpir_1"] == 0.5
+
+
+def test_one_comparison_in_a_thousand_sets_the_threshold_of_misses() -> None:
+    absent = [query("cyn", False, "no", "no") for _ in range(499)]
+    alike = query("cyn", False, "yes", "no", 0.96)
+    mated = [query("ann", True, "yes", "no", 0.97), query("ben", True, "no", "yes", 0.96)]
+    found = figures([*absent, alike, *mated], 2)
+    assert found["comparisons_of_others"] == 2 * 500 + 2
+    assert found["fnmr_at_fmr_01"] == 0.0, "one of 1002 may reach what nobody else does"
+    assert figures([*absent, alike, alike, *mated], 2)["fnmr_at_fmr_01"] == 0.5
+    assert figures(mated, 2)["fnmr_at_fmr_01"] is None, "two comparisons tell nothing about one in a thousand"
