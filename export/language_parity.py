@@ -33,6 +33,7 @@ from runtime.contract.bundle import EngineSpec
 from runtime.contract.errors import BundleError
 from runtime.contract.prompt import EOS, EOS_ID, NEVER_DESCRIBED, SLOTS
 from runtime.engines.base import Array, Engine
+from runtime.engines.decoder import Decoder
 from runtime.engines.language import LanguageModel, Vocabulary, load_vocabulary
 from train.model.language import CACHE, after
 
@@ -191,16 +192,12 @@ def _never_said(vocabulary: Vocabulary, case: PromptCase) -> list[int]:
 
 def _follow(asked: Asked, path: Sequence[Floats]) -> list[Array]:
     """The engine's logits after each of ever longer embeddings (1, L, D), fed in pieces as on the box."""
-    found: list[Array] = []
-    past, before = dict(asked.empty), 0
+    decoder, found, before = Decoder(asked.loaded), list[Array](), 0
+    state = decoder.empty
     for embeds in path:
-        length = embeds.shape[1]
-        mask = np.ones((1, length), dtype=np.int64)
-        inputs: dict[str, Array] = {"inputs_embeds": embeds[:, before:], "attention_mask": mask, **past}
-        outputs = asked.loaded.run(inputs)
-        past = {name: outputs[name.replace("past_key_values.", "present.")] for name in past}
-        found.append(outputs["logits"][0, -1])
-        before = length
+        state, logits = decoder.feed(state, embeds[0, before:])
+        found.append(logits)
+        before = embeds.shape[1]
     return found
 
 

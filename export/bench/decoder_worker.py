@@ -18,6 +18,7 @@ import numpy as np
 
 from runtime.contract.bundle import EngineSpec, TensorSpec
 from runtime.engines.base import Engine
+from runtime.engines.decoder import Decoder
 from runtime.engines.ort import CPU
 from runtime.session.models import LANGUAGE, open_engine
 
@@ -83,25 +84,16 @@ def _engine(folder: Path, name: str, threads: int) -> Engine:
 
 
 def _decode_ours(engine: Engine, prompt: int, steps: int) -> Callable[[], Round]:
-    empty = {
-        spec.name: np.zeros((1, int(spec.shape[1]), 0, int(spec.shape[3])), dtype=np.float32)
-        for spec in engine.specs.inputs
-        if spec.name.startswith("past_key_values.")
-    }
+    decoder = Decoder(engine)
     width = next(int(spec.shape[2]) for spec in engine.specs.inputs if spec.name == "inputs_embeds")
-    rows = np.random.default_rng(0).normal(0, 0.02, (1, prompt + steps, width)).astype(np.float32)
-
-    def feed(embeds: Any, length: int, past: Any) -> Any:
-        mask = np.ones((1, length), dtype=np.int64)
-        out = engine.run({"inputs_embeds": embeds, "attention_mask": mask, **past})
-        return {name: out[name.replace("past_key_values.", "present.")] for name in past}
+    rows = np.random.default_rng(0).normal(0, 0.02, (prompt + steps, width)).astype(np.float32)
 
     def run() -> Round:
         began = time.perf_counter()
-        past = feed(rows[:, :prompt], prompt, empty)
+        state, _ = decoder.feed(decoder.empty, rows[:prompt])
         middle = time.perf_counter()
         for at in range(prompt, prompt + steps):
-            past = feed(rows[:, at : at + 1], at + 1, past)
+            state, _ = decoder.feed(state, rows[at : at + 1])
         return middle - began, (time.perf_counter() - middle) / steps
 
     return run

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,40 @@ class Engine(Protocol):
         ...
 
 
-def check_inputs(role: str, specs: EngineSpec, inputs: Mapping[str, Array]) -> None:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A tensor in the memory of the library that made it. Only goes back into the engine that it came from.
+
+    Attributes:
+        value: the library's own. dtype, shape: as of an array.
+    """
+
+    value: Any
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    @property
+    def ndim(self) -> int:
+        """How many sizes it has."""
+        return len(self.shape)
+
+
+@runtime_checkable
+class HoldingEngine(Protocol):
+    """An engine that can keep tensors from one run to the next without handing them over as arrays."""
+
+    def hold(self, array: Array) -> Held:
+        """An array, to be run on; it must not be changed afterwards."""
+        ...
+
+    def run_holding(
+        self, inputs: Mapping[str, Array], held: Mapping[str, Held], hold: Collection[str]
+    ) -> tuple[dict[str, Array], dict[str, Held]]:
+        """As `Engine.run` on both kinds of inputs; the outputs `hold` are held, and may not be finite."""
+        ...
+
+
+def check_inputs(role: str, specs: EngineSpec, inputs: Mapping[str, Array | Held]) -> None:
     """Refuse inputs that are missing, unknown, of another dtype or of another shape; nothing is cast.
 
     Letters in a shape stand for any size, but for the same size in all inputs.
@@ -45,9 +79,13 @@ def check_inputs(role: str, specs: EngineSpec, inputs: Mapping[str, Array]) -> N
         _check(role, spec, inputs[spec.name], sizes)
 
 
-def check_outputs(role: str, specs: EngineSpec, outputs: Mapping[str, Array]) -> None:
-    """Refuse outputs that are missing or not finite."""
+def check_outputs(
+    role: str, specs: EngineSpec, outputs: Mapping[str, Array], held: Collection[str] = ()
+) -> None:
+    """Refuse outputs that are missing or not finite; those that are `held` are not looked at."""
     for spec in specs.outputs:
+        if spec.name in held:
+            continue
         array = outputs.get(spec.name)
         if array is None:
             raise EngineError(f"engine {role} gave no output {spec.name}.", "Install the bundle again.")
@@ -58,7 +96,7 @@ def check_outputs(role: str, specs: EngineSpec, outputs: Mapping[str, Array]) ->
             )
 
 
-def _check(role: str, spec: TensorSpec, array: Array, sizes: dict[str, int]) -> None:
+def _check(role: str, spec: TensorSpec, array: Array | Held, sizes: dict[str, int]) -> None:
     fits = array.dtype == np.dtype(spec.dtype) and array.ndim == len(spec.shape)
     for wanted, size in zip(spec.shape, array.shape, strict=False):
         fits = fits and size == (wanted if isinstance(wanted, int) else sizes.setdefault(wanted, size))

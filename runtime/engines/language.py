@@ -1,6 +1,6 @@
 """The language model: prompt pieces in, words or a yes/no score out. Knows no clip and no names.
 
-Greedy, one sequence, own loop over an engine with past keys and values. What comes before the question is the
+Greedy, one sequence, own loop. What comes before the question is the
 same for every question about one window and its subjects; its keys and values are kept and used again.
 """
 
@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from runtime.contract.errors import BundleError, EngineError
 from runtime.contract.prompt import (
@@ -26,9 +25,9 @@ from runtime.contract.prompt import (
     Spoken,
     TextPiece,
 )
-from runtime.engines.base import Array, Engine
+from runtime.engines.base import Engine
+from runtime.engines.decoder import Decoder, Fed, Floats
 
-Floats = NDArray[np.float32]
 Encode = Callable[[str], list[int]]
 Decode = Callable[[Sequence[int]], str]
 
@@ -48,14 +47,6 @@ class Vocabulary:
     special: Mapping[str, int]
     yes: int
     no: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Prefix:
-    """Past keys and values of `length` tokens."""
-
-    past: dict[str, Array]
-    length: int
 
 
 def load_vocabulary(raw: bytes) -> Vocabulary:
@@ -103,12 +94,11 @@ class LanguageModel:
             vocabulary: the tokenizer.
             prefixes_kept: how many prefixes' keys and values stay in memory: three windows of four people.
         """
-        self._engine = engine
+        self._decoder = Decoder(engine)
         self._table = table
         self._vocabulary = vocabulary
         self._kept = prefixes_kept
-        self._prefixes: OrderedDict[Hashable, _Prefix] = OrderedDict()
-        self._empty = _empty_past(engine)
+        self._prefixes: OrderedDict[Hashable, Fed] = OrderedDict()
 
     def yes_no(self, key: Hashable, pieces: Sequence[Piece], blocks: Mapping[BlockPiece, Floats]) -> float:
         """Logit of `yes` minus logit of `no` after the prompt; one prefill."""
@@ -165,10 +155,10 @@ class LanguageModel:
 
     def _prefill(
         self, key: Hashable, pieces: Sequence[Piece], blocks: Mapping[BlockPiece, Floats]
-    ) -> tuple[_Prefix, Floats]:
+    ) -> tuple[Fed, Floats]:
         prefix = self._prefixes.get(key)
         if prefix is None:
-            prefix, _ = self._step(_Prefix(self._empty, 0), self._embed(pieces[:-1], blocks))
+            prefix, _ = self._step(self._decoder.empty, self._embed(pieces[:-1], blocks))
             self._prefixes[key] = prefix
             if len(self._prefixes) > self._kept:
                 self._prefixes.popitem(last=False)
@@ -188,42 +178,10 @@ class LanguageModel:
                 rows.append(blocks[piece])
         return np.concatenate(rows).astype(np.float32, copy=False)
 
-    def _step(self, state: _Prefix, embeds: Floats) -> tuple[_Prefix, Floats]:
-        """Feed (L, D) embeddings after a state: the new state, float32 (V,) logits of the last position."""
-        length = state.length + len(embeds)
-        outputs = self._engine.run(
-            {
-                "inputs_embeds": embeds[None],
-                "attention_mask": np.ones((1, length), dtype=np.int64),
-                **state.past,
-            }
-        )
-        logits = np.asarray(outputs["logits"][0, -1], dtype=np.float32)
+    def _step(self, state: Fed, embeds: Floats) -> tuple[Fed, Floats]:
+        state, logits = self._decoder.feed(state, embeds)
         if len(logits) != len(self._table):
             raise EngineError(
                 f"the language engine gives {len(logits)} logits for {len(self._table)} tokens."
             )
-        past = {name: outputs[_present(name)] for name in self._empty}
-        return _Prefix(past, length), logits
-
-
-def _present(past: str) -> str:
-    return past.replace("past_key_values.", "present.")
-
-
-def _empty_past(engine: Engine) -> dict[str, Array]:
-    """Keys and values of no tokens: (1, heads, 0, width) for every past input."""
-    empty: dict[str, Array] = {}
-    outputs = {spec.name for spec in engine.specs.outputs}
-    for spec in engine.specs.inputs:
-        if not spec.name.startswith("past_key_values."):
-            continue
-        if len(spec.shape) != 4 or _present(spec.name) not in outputs:
-            raise BundleError(f"the language engine's {spec.name} has no matching output.")
-        heads, width = spec.shape[1], spec.shape[3]
-        if not isinstance(heads, int) or not isinstance(width, int):
-            raise BundleError(f"the manifest does not give the sizes of {spec.name}: {spec.shape}.")
-        empty[spec.name] = np.zeros((1, heads, 0, width), dtype=spec.dtype)
-    if not empty:
-        raise BundleError("the language engine takes no past keys and values.", "Export the bundle again.")
-    return empty
+        return state, logits

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import mmap
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from runtime.contract.bundle import EngineSpec, TensorSpec
 from runtime.contract.errors import BundleError, EngineError
-from runtime.engines.base import Array, check_inputs, check_outputs
+from runtime.engines.base import Array, Held, check_inputs, check_outputs
 from runtime.engines.heap import freed_is_given_back
 from runtime.engines.onnxfile import names_external_data
 
@@ -68,7 +68,8 @@ class OrtEngine:
             self._session = _open(role, source, provider, threads, arena=arena)
         _match(role, "inputs", specs.inputs, self._session.get_inputs())
         _match(role, "outputs", specs.outputs, self._session.get_outputs())
-        self._names = [spec.name for spec in specs.outputs]
+        self._dtypes = {spec.name: np.dtype(spec.dtype) for spec in specs.outputs}
+        self._names = list(self._dtypes)
 
     @property
     def provider(self) -> str:
@@ -84,15 +85,38 @@ class OrtEngine:
         """All outputs by name; see `Engine.run`."""
         check_inputs(self.role, self._specs, inputs)
         feeds = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+        outputs = self._run(self._session.run, feeds)
+        check_outputs(self.role, self._specs, outputs)
+        return outputs
+
+    def hold(self, array: Array) -> Held:
+        """An array, to be run on; it must not be changed afterwards."""
+        value = _library().OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array))
+        return Held(value, array.dtype, array.shape)
+
+    def run_holding(
+        self, inputs: Mapping[str, Array], held: Mapping[str, Held], hold: Collection[str]
+    ) -> tuple[dict[str, Array], dict[str, Held]]:
+        """See `HoldingEngine.run_holding`."""
+        check_inputs(self.role, self._specs, {**inputs, **held})
+        given = {**{name: self.hold(array) for name, array in inputs.items()}, **held}
+        found = self._run(self._session.run_with_ort_values, {name: one.value for name, one in given.items()})
+        outputs = {name: value.numpy() for name, value in found.items() if name not in hold}
+        check_outputs(self.role, self._specs, outputs, hold)
+        return outputs, {name: self._held(name, found[name]) for name in hold}
+
+    def _held(self, name: str, value: Any) -> Held:
+        return Held(value, self._dtypes[name], tuple(value.shape()))
+
+    def _run(
+        self, run: Callable[[list[str], Mapping[str, Any]], Any], feeds: Mapping[str, Any]
+    ) -> dict[str, Any]:
         try:
-            values = self._session.run(self._names, feeds)
+            return dict(zip(self._names, run(self._names, feeds), strict=True))
         except Exception as error:
             raise EngineError(
                 f"engine {self.role} failed: {_first_line(error)}.", "Run `pvchat-edge doctor`."
             ) from error
-        outputs = dict(zip(self._names, values, strict=True))
-        check_outputs(self.role, self._specs, outputs)
-        return outputs
 
 
 def choose_provider(device: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -12,6 +13,8 @@ from runtime.contract import prompt
 from runtime.contract.dialogue import Answer, Intent
 from runtime.contract.prompt import Spoken
 from runtime.contract.serving import AdapterRef, ClipSource, EnrolRequest
+from runtime.engines.base import Engine
+from runtime.engines.decoder import Decoder
 from runtime.engines.language import LanguageModel
 from runtime.session import describe, footage
 from runtime.session.describe import PrefixKey
@@ -50,8 +53,8 @@ def said(answer: Answer) -> tuple[object, ...]:
 def counted_language(home: TinyHome) -> Counting:
     language = home.session._models.language
     assert language is not None
-    counter = Counting(language._engine)
-    language._engine = counter
+    counter = Counting(cast(Engine, language._decoder._engine))
+    language._decoder = Decoder(counter)
     return counter
 
 

@@ -39,9 +39,9 @@ def figures(queries: Sequence[Query], enrolled: int) -> dict[str, float | None]:
     `identified`: the right name alone; `missed`: no right name; `unsure`, `false_no`: what was said of the
     person who is there; `wrong_name`: clips with the name of somebody else; `stranger_named`: strangers'
     clips with a name. `..._low`, `..._high`: 95 % interval (Clopper and Pearson, 1934). `fnir_at_fpir_1`:
-    by clip, among everybody enrolled; `fnmr_at_fmr_01`: by comparison of a clip with one person (FNMR at a FMR
-    of 0.1 %), of which `comparisons_of_others` are of a clip with somebody who is not in it. Both are None
-    where there are too few others to tell the rate from zero.
+    by clip, among everybody enrolled; `fnmr_at_fmr_01`: by comparison of a clip with one person (FNMR at
+    a FMR of 0.1 %), of which `comparisons_of_others` are of a clip with somebody who is not in it. Both are
+    None where there are too few others to tell the rate from zero.
     """
     mated = [query for query in queries if query.enrolled]
     others = [query for query in queries if not query.enrolled]
@@ -54,7 +54,10 @@ def figures(queries: Sequence[Query], enrolled: int) -> dict[str, float | None]:
     }
     same = np.array([_log_odds(query.confidences[query.name]) for query in mated])
     apart = [
-        confidence for query in queries for name, confidence in query.confidences.items() if name != query.name
+        confidence
+        for query in queries
+        for name, confidence in query.confidences.items()
+        if name != query.name
     ]
     different = np.array([_log_odds(confidence) for confidence in apart])
     best = np.array([max(map(_log_odds, query.confidences.values()), default=-_odds()) for query in others])
