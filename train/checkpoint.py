@@ -30,6 +30,8 @@ WEIGHTS, SIZES, TOKENIZER, CALIBRATION = (
 _LARGEST_HALF = 65504.0
 _NEUTRAL = "bridge.traits.correct."
 """Layers that change nothing while they are zero; a base that is older than they are lacks them."""
+_FORMERLY = {"vision.trunk.": "vision.part."}
+"""Names of layers in older bases, in which they told less: the middles of trunks only."""
 
 
 def round_to_half(model: PVChat) -> None:
@@ -93,7 +95,14 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         weights = load_file(folder / WEIGHTS)
     except (OSError, ValueError) as error:
         raise _no_checkpoint(folder, error) from error
-    return {name: t.float() if t.is_floating_point() else t for name, t in weights.items()}
+    return {_today(name): t.float() if t.is_floating_point() else t for name, t in weights.items()}
+
+
+def _today(name: str) -> str:
+    for before, now in _FORMERLY.items():
+        if name.startswith(before):
+            return now + name.removeprefix(before)
+    return name
 
 
 def _no_checkpoint(folder: Path, error: Exception) -> BundleError:

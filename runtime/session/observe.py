@@ -20,7 +20,7 @@ from runtime.contract.clip import Clip, even_indices, window_indices, window_sta
 from runtime.contract.sources import PersonSource
 from runtime.frames import ring_exists
 from runtime.people.bodies import bodies_of, faceless, without_turned
-from runtime.people.detect import hidden_trunks
+from runtime.people.detect import stray_parts
 from runtime.people.screens import on_screens
 from runtime.people.stillness import still_faces
 from runtime.people.stream import views_of_faces, views_of_heads
@@ -185,7 +185,7 @@ class Observer:
         windows = []
         for number in _choose(spans, views):
             windows.append(self._window(f"{looked.key}:{starts[number]}", clip, scene, spans[number], views))
-        hidden = sum(hidden_trunks(one.people, self._grid_rows(len(one.people))) > 0 for one in look)
+        hidden = sum(stray_parts(one.people, self._grid_rows(len(one.people))) > 0 for one in look)
         return Observation(
             looked.key, "head", distance, tuple(views), tuple(windows), len(times_s), 1 / clip.fps, hidden
         )

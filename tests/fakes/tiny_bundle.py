@@ -80,18 +80,18 @@ def make_bundle(
     Args:
         domain_limit: below 0 nothing is the trained domain: only faces count. domain_sure: None: the limit.
         leak: the bridge mixes subjects, which the canary must notice.
-        with_bodies: a body engine, trunks and poses, as bundles have since they read bodies.
+        with_bodies: a body engine, parts and poses, as bundles have since they read bodies.
         descriptions, described_with: as in `Calibration`; None: action and appearance at 0.5.
     """
     files: dict[str, tuple[bytes, str]] = {
-        "vision/vision.onnx": (graphs.vision(trunks=with_bodies), "vision"),
+        "vision/vision.onnx": (graphs.vision(parts=with_bodies), "vision"),
         "vision/domain.safetensors": (_domain(), "domain"),
         "vision/head.onnx": (graphs.head(pose=with_bodies), "head"),
         "bridge/bridge.onnx": (graphs.bridge(leak=leak, signs=with_bodies), "bridge"),
         "bridge/enrol.onnx": (graphs.enrol(), "enrol"),
     }
     specs = {
-        "vision": _spec("vision/vision.onnx", *(graphs.with_trunks() if with_bodies else graphs.VISION)),
+        "vision": _spec("vision/vision.onnx", *(graphs.with_parts() if with_bodies else graphs.VISION)),
         "head": _spec("vision/head.onnx", *(graphs.with_pose() if with_bodies else graphs.HEAD)),
         "bridge": _spec("bridge/bridge.onnx", *(graphs.with_signs() if with_bodies else graphs.BRIDGE)),
         "enrol": _spec("bridge/enrol.onnx", *graphs.ENROL),

@@ -109,8 +109,8 @@ def with_signs() -> tuple[Shapes, Shapes]:
     return {**inputs, "person_signs": [M, BODY_SIGNS + POSE]}, outputs
 
 
-def with_trunks() -> tuple[Shapes, Shapes]:
-    """The vision engine's shapes where it tells trunks."""
+def with_parts() -> tuple[Shapes, Shapes]:
+    """The vision engine's shapes where it tells parts of bodies."""
     inputs, outputs = VISION
     return inputs, {**outputs, "people": ["T", P, 10]}
 
@@ -121,8 +121,8 @@ def with_pose() -> tuple[Shapes, Shapes]:
     return inputs, {**outputs, "pose": ["N", POSE]}
 
 
-def vision(*, trunks: bool = False) -> bytes:
-    """Cells' mean colours; a cell is a person where red is above 0.7 of its range, a trunk where green is."""
+def vision(*, parts: bool = False) -> bytes:
+    """Cells' mean colours; a person where red is above 0.7 of its range, part of a body where green is."""
     g = Graph()
     pooled = g.add("AveragePool", "pixels", kernel_shape=[24, 24], strides=[24, 24])
     cells = g.add("Transpose", g.add("Reshape", pooled, g.const([0, 3, P])), perm=[0, 2, 1])
@@ -136,13 +136,13 @@ def vision(*, trunks: bool = False) -> bytes:
         [x0 + 1 / 16, y0 + 1 / 12, np.full(P, 1 / 8), np.full(P, 1 / 6), x0, y0, x0 + 1 / 8, y0 + 1 / 3], 1
     )
     spread = g.add("Add", g.add("Mul", logit, g.const(0.0)), g.const(boxes[None]))
-    if not trunks:
+    if not parts:
         g.add("Concat", logit, spread, out="people", axis=2)
         return g.build(*VISION)
     green = g.add("MatMul", rgb, g.const(np.array([[0.0], [1.0], [0.0]])))
-    trunk = g.add("Mul", g.add("Sub", green, g.const(0.7)), g.const(40.0))
-    g.add("Concat", logit, spread, trunk, out="people", axis=2)
-    return g.build(*with_trunks())
+    part = g.add("Mul", g.add("Sub", green, g.const(0.7)), g.const(40.0))
+    g.add("Concat", logit, spread, part, out="people", axis=2)
+    return g.build(*with_parts())
 
 
 def head(*, pose: bool = False) -> bytes:

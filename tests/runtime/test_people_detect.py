@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from runtime.contract.pixels import PixelSpec
-from runtime.people.detect import MAX_PEOPLE, MIN_SCORE, find_people, hidden_trunks, overlap
+from runtime.people.detect import MAX_PEOPLE, MIN_SCORE, find_people, overlap, stray_parts
 
 SPEC = PixelSpec()
 WIDTH, HEIGHT = 640, 480
@@ -64,26 +64,26 @@ def test_of_more_than_four_people_the_surest_four_are_kept_best_first() -> None:
     assert scores[-1] == pytest.approx(1 / (1 + np.exp(-3.0)))
 
 
-def with_trunks(people: NDArray[np.float32], *cells: int) -> NDArray[np.float32]:
+def with_parts(people: NDArray[np.float32], *cells: int) -> NDArray[np.float32]:
     logits = np.full((len(people), 1), -4.0, dtype=np.float32)
     logits[list(cells)] = 4.0
     return np.concatenate([people, logits], axis=1)
 
 
-def test_trunk_below_no_head_is_somebody_hidden() -> None:
+def test_part_of_a_body_near_no_head_is_somebody_hidden() -> None:
     left = person(4.0, 0.2, 0.3)
-    assert hidden_trunks(with_trunks(output(left), 3 * 8 + 6), rows=6) == 1
-    assert hidden_trunks(with_trunks(output(), 3 * 8 + 1, 3 * 8 + 6), rows=6) == 2
+    assert stray_parts(with_parts(output(left), 3 * 8 + 6), rows=6) == 1
+    assert stray_parts(with_parts(output(), 3 * 8 + 1, 3 * 8 + 6), rows=6) == 2
 
 
-def test_trunk_below_a_found_head_hides_nobody() -> None:
+def test_part_of_the_body_below_a_found_head_hides_nobody() -> None:
     left = person(4.0, 0.2, 0.3)
-    assert hidden_trunks(with_trunks(output(left), 3 * 8 + 1), rows=6) == 0
-    assert hidden_trunks(with_trunks(output(person(-4.0, 0.2, 0.3)), 3 * 8 + 1), rows=6) == 1
+    assert stray_parts(with_parts(output(left), 3 * 8 + 1), rows=6) == 0
+    assert stray_parts(with_parts(output(person(-4.0, 0.2, 0.3)), 3 * 8 + 1), rows=6) == 1
 
 
-def test_engine_that_tells_no_trunks_hides_nobody() -> None:
-    assert hidden_trunks(output(), rows=6) == 0
+def test_engine_that_tells_no_parts_hides_nobody() -> None:
+    assert stray_parts(output(), rows=6) == 0
 
 
 def test_a_head_without_size_is_nobody() -> None:

@@ -12,12 +12,10 @@ from train.base.body_stage import BodyStage, people_in, score_bodies, sign_losse
 from train.base.config import WorldConfig
 from train.base.pose_readout import fit_pose, score_pose
 from train.base.signs import BODY_SIGNS, joints_of, pose_of, shown
-from train.base.vision_stage import VisionStage
 from train.base.world_data import WorldData, open_world, render_world
 from train.model.body import BodyConfig, BodyEncoder
 from train.model.bridge import BridgeConfig
 from train.model.head import POSE, HeadConfig, HeadEncoder
-from train.model.vision import VisionConfig, VisionEncoder
 from train.world.body import JOINTS
 
 CONFIG = WorldConfig(seed=4, identities=8, clips_each=3, held_out=3, processes=1)
@@ -89,23 +87,6 @@ def test_what_is_out_of_view_moves_no_weight(world: WorldData, encoder: BodyEnco
     losses = sign_losses(told, world, hidden)
     assert float(losses["bottom"].detach()) == 0.0
     assert float(losses["joints"].detach()) > 0
-
-
-def test_trunk_is_marked_in_one_cell_a_person_below_the_head_and_only_where_it_is_in_view(
-    world: WorldData,
-) -> None:
-    torch.manual_seed(0)
-    stage = VisionStage(VisionEncoder(VisionConfig()), world, len(world.frames), batch=2, seed=1)
-    clips = np.arange(len(world.frames))
-    moments = np.zeros(len(clips), dtype=np.int64)
-    marked = stage.trunks(clips, moments).reshape(len(clips), *stage.encoder.config.grid)
-    seen = (world.truth["who"] >= 0) & (world.truth["top_seen"][:, 0] >= 0.6)
-    assert (marked.sum(axis=(1, 2)) <= seen.sum(axis=1)).all()
-    assert marked.sum() > 0.7 * seen.sum()
-    for clip in np.flatnonzero(seen[:, 0] & (marked.sum(axis=(1, 2)) == 1) & ~seen[:, 1:].any(axis=1)):
-        row = int(np.argwhere(marked[clip])[0, 0]) + 0.5
-        head = world.truth["head"][clip, 0, 0]
-        assert row / marked.shape[1] > head[1] + head[3] / 2
 
 
 def test_figures_cover_every_sign(world: WorldData, encoder: BodyEncoder) -> None:

@@ -22,7 +22,7 @@ TAKEN: tuple[str, ...] = ("head", "vision", "body")
 """The stages that taken encoders stand for."""
 _SOURCE = "encoders_from.json"
 _READ_OUTS = ("pose.", "uncovered.")
-"""Layers of the head encoder that an older checkpoint may lack: stage `readouts` fits them."""
+"""Layers that an older checkpoint may lack: stage `readouts` fits them."""
 
 
 def take_encoders(checkpoint: Path, config: ModelConfig, work: Path, parts: Sequence[str] = TAKEN) -> None:

@@ -30,6 +30,7 @@ from train.base.head_data import open_heads, render_heads
 from train.base.head_stage import HeadStage, head_separation, mean_embedding
 from train.base.held_out import HeldOut, run_trials
 from train.base.language_stage import LanguageStage
+from train.base.part_readout import fit_parts, score_parts
 from train.base.pose_readout import fit_pose, score_pose
 from train.base.score_answers import collect_answers, weigh_answers
 from train.base.tokens import build_tokenizer
@@ -102,7 +103,7 @@ def _body(config: BaseConfig, work: Path) -> None:
 
 
 def _readouts(config: BaseConfig, work: Path) -> None:
-    """What linear layers read from the frozen head encoder's maps; and how good the frozen encoders are."""
+    """What is read from the frozen encoders' maps and tokens; and how good the encoders are."""
     model, data, clips = with_encoders(config, work), _world(config, work), _clips(config)
     fit_pose(model.head, data, clips=clips, seed=config.seed)
     fit_uncovered(model.head, data, clips=clips, seed=config.seed)
@@ -111,6 +112,10 @@ def _readouts(config: BaseConfig, work: Path) -> None:
     for score in (score_pose, score_uncovered):
         figures |= score(model.head, data, clips, len(data.frames))
     _note(work, "head", figures)
+    fit_parts(model.vision, data, clips=clips, seed=config.seed)
+    vision = {f"model.encoder.{name}": tensor for name, tensor in contiguous(model.vision).items()}
+    save_file({**load_file(work / "vision.safetensors"), **vision}, work / "vision.safetensors")
+    _note(work, "vision", score_parts(model.vision, data, clips, len(data.frames)))
     _note(work, "body", score_bodies(model.body, data, clips, len(data.frames)))
 
 
@@ -275,7 +280,7 @@ def _note(work: Path, name: str, figures: dict[str, float]) -> None:
 
 _ANSWER_WINDOWS = 1600
 _DOMAIN = "domain.safetensors"
-_NOTED = ("head", "body", "bridge_rendered", "bridge_token_only", "presence", "language")
+_NOTED = ("head", "vision", "body", "bridge_rendered", "bridge_token_only", "presence", "language")
 _RUN: dict[str, Callable[[BaseConfig, Path], None]] = {
     "render": _render,
     "head": _head,

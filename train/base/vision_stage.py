@@ -1,7 +1,7 @@
 """Stage B: the scene encoder, supervised (not in the paper's recipe). Knows no identity and no episodes.
 
-The token of the cell that holds a head's centre learns where head and body are, and that of the cell with
-the middle of a trunk that somebody is there, whose head may be hidden. From the tokens around a detected
+The token of the cell that holds a head's centre learns where head and body are, and that of every cell with
+part of a body that somebody is there, whose head may be hidden. From the tokens around a detected
 head, mixed as the bridge mixes them, one linear read-out learns joints, turn, action and clothes, so that
 tokens hold them. All tokens together learn the room and whether it is night.
 """
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from runtime.contract.pixels import PixelSpec, normalise
+from train.base.part_readout import part_loss
 from train.base.signs import shown
 from train.base.world_data import ACTION_NAMES, COLOUR_NAMES, JOINTS, SLOTS, WorldData
 from train.model.bridge import HEAD_SHARP
@@ -22,7 +23,6 @@ from train.model.vision import VisionEncoder, nearness
 from train.precision import mixed
 from train.world.palette import BOTTOM_COLOURS
 from train.world.script import BOTTOM_KINDS, ROOM_KINDS, TOP_KINDS
-from train.world.sight import MIN_GARMENT_VISIBLE
 
 SAID = {
     "joints": JOINTS * 2, "turn": 2, "action": len(ACTION_NAMES), "top": len(COLOUR_NAMES),
@@ -31,8 +31,6 @@ SAID = {
 """What the read-out `say` tells, in this order, and how many numbers each takes."""
 _CLOTHES = ("top", "kind", "bottom", "bottom_kind")
 _BOX_NOISE = 0.05
-_NECK, _TRUNK_HEADS = 1, 1.3
-"""The neck's number among the joints, and how far below it a trunk's middle is, in heights of the head."""
 
 
 class VisionStage(nn.Module):
@@ -98,27 +96,13 @@ class VisionStage(nn.Module):
         at = torch.from_numpy((centre + noise * head[..., 2:])[picture, slot])
         weight = nearness(at, self._centres, self.encoder.config.grid, HEAD_SHARP)
         said = self.say((weight[:, None] @ tokens[picture])[:, 0])
-        trunk = _found(people[..., 9], torch.from_numpy(self.trunks(clip, t)))
+        part = part_loss(people[..., 9], torch.from_numpy(truth["parts"][clip, t]))
         return {
             "found": found * 2,
-            "trunk": trunk,
+            "part": part,
             "boxes": boxes,
             **self._said(said, clip, t, picture, slot),
         }
-
-    def trunks(self, clip: NDArray[np.int64], t: NDArray[np.int64]) -> NDArray[np.float32]:
-        """float32 (K, P): 1 in cells that hold the middle of a trunk most of which is in view."""
-        truth = self.data.truth
-        rows, columns = self.encoder.config.grid
-        middle = truth["joints"][clip, t, :, _NECK].copy()
-        middle[..., 1] += _TRUNK_HEADS * truth["head"][clip, t, :, 3]
-        seen = (truth["who"][clip] >= 0) & (truth["top_seen"][clip, t] >= MIN_GARMENT_VISIBLE)
-        seen &= ((middle > 0) & (middle < 1)).all(axis=-1)
-        picture, slot = np.nonzero(seen)
-        cell = (middle[picture, slot] * (columns, rows)).astype(np.int64)
-        target = np.zeros((len(clip), rows * columns), dtype=np.float32)
-        target[picture, cell[:, 1] * columns + cell[:, 0]] = 1.0
-        return target
 
     def _said(
         self, said: Tensor, clip: NDArray[np.int64], t: NDArray[np.int64], picture: NDArray[np.int64],

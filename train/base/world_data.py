@@ -9,7 +9,8 @@ Clip n shows up to three people in eight window frames (N clips, T frames, A peo
 * truth.npz: `who` int (N, A) identity or -1; `action`, `top`, `kind`, `bottom`, `bottom_kind` int (N, A);
   `room`, `night` (N,); `seen`, `top_seen`, `bottom_seen` float (N, T, A) visible shares of head, trunk and
   legs; `yaw`, `pitch` degrees and `head_px` (N, T, A); `head`, `body`, `cut` float (N, T, A, 4) x, y, w, h,
-  `joints` (N, T, A, 8, 2), in fractions of the frame; `traits` int (identities, head traits).
+  `joints` (N, T, A, 8, 2), in fractions of the frame; `parts` (N, T, P) share of each cell of the scene
+  encoder's grid that shows anybody; `traits` int (identities, head traits).
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ from numpy.typing import NDArray
 from runtime.contract.pixels import Box, PixelSpec, letterbox, resample, to_body_crop, to_crop
 from train.base.config import WorldConfig
 from train.jobs import run_jobs
+from train.model.vision import STRIDE
 from train.world.palette import BOTTOM_COLOURS, CLOTH
 from train.world.pose import ACTIONS
 from train.world.sample import sample_script
-from train.world.scene import PersonTruth, render_frames
+from train.world.scene import PersonTruth, body_pixels, render_frames
 from train.world.script import BOTTOM_KINDS, HEIGHT_PX, ROOM_KINDS, TOP_KINDS, WIDTH_PX, Script
 from train.world.traits import HEAD_TRAITS, TRAITS, Identity, look_alike, sample_identity, split_of
 
@@ -121,8 +123,17 @@ def _render_chunk(job: _Job) -> int:
                 found = inexact_box(rng, fact.head_box)
                 truth["cut"][row, t, slot] = found / _SIZE
                 bodies[clip, t, slot] = _bytes(to_body_crop(picture, found, spec))
+            truth["parts"][row, t] = cell_shares(body_pixels(script, times[t]), spec)
     save_arrays(folder / f"part-{start:06d}.npz", truth)
     return stop - start
+
+
+def cell_shares(shown: NDArray[np.bool_], spec: PixelSpec) -> NDArray[np.float32]:
+    """float32 (P,): the share of each cell of the scene encoder's grid in which pixels (H, W) are set."""
+    rows, columns = spec.height // STRIDE, spec.width // STRIDE
+    high, wide = shown.shape[0] // rows, shown.shape[1] // columns
+    cells: NDArray[np.float32] = shown.reshape(rows, high, columns, wide).mean(axis=(1, 3), dtype=np.float32)
+    return cells.reshape(-1)
 
 
 def inexact_box(rng: np.random.Generator, box: Box) -> Box:
@@ -144,6 +155,7 @@ def _empty_truth(count: int) -> dict[str, NDArray[np.float32]]:
         "who": (count, SLOTS), "action": (count, SLOTS), "top": (count, SLOTS), "kind": (count, SLOTS),
         "bottom": (count, SLOTS), "bottom_kind": (count, SLOTS), "room": (count,), "night": (count,),
         "seen": (count, t, SLOTS), "top_seen": (count, t, SLOTS), "bottom_seen": (count, t, SLOTS),
+        "parts": (count, t, (PixelSpec().height // STRIDE) * (PixelSpec().width // STRIDE)),
         "cut": (count, t, SLOTS, 4), "pitch": (count, t, SLOTS),
         "yaw": (count, t, SLOTS), "head_px": (count, t, SLOTS), "head": (count, t, SLOTS, 4),
         "body": (count, t, SLOTS, 4), "joints": (count, t, SLOTS, JOINTS, 2),

@@ -90,7 +90,7 @@ class VisionEncoder(nn.Module):
         self.blocks = nn.ModuleList(Block(config.dim, config.heads) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.dim)
         self.people = nn.Linear(config.dim, PEOPLE - 1)
-        self.trunk = nn.Sequential(nn.Linear(config.dim, _INNER), nn.GELU(), nn.Linear(_INNER, 1))
+        self.part = nn.Sequential(nn.Linear(config.dim, _INNER), nn.GELU(), nn.Linear(_INNER, 1))
         cells = torch.stack(
             torch.meshgrid(torch.arange(columns), torch.arange(rows), indexing="xy"), dim=-1
         ).reshape(-1, 2)
@@ -105,8 +105,8 @@ class VisionEncoder(nn.Module):
 
         Returns:
             tokens (N, P, D), and people (N, P, 10): objectness logit, head centre x, y, width, height, body
-            x0, y0, x1, y1 in fractions of the frame, and the logit of a trunk; row p speaks of a head, and
-            of a trunk, whose centre lies in cell p.
+            x0, y0, x1, y1 in fractions of the frame, and the logit of a part of a body; row p speaks of a
+            head whose centre lies in cell p, and of whatever of a body lies in it.
         """
         tokens = self.tokens(pixels)
         return tokens, self.find(tokens)
@@ -121,7 +121,7 @@ class VisionEncoder(nn.Module):
 
     def find(self, tokens: Tensor) -> Tensor:
         """(N, P, D) to people (N, P, 10)."""
-        return torch.cat([self._people(self.people(tokens)), self.trunk(tokens)], dim=-1)
+        return torch.cat([self._people(self.people(tokens)), self.part(tokens)], dim=-1)
 
     def _people(self, raw: Tensor) -> Tensor:
         rows, columns = self.config.grid

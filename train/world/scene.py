@@ -80,6 +80,19 @@ def _figures(script: Script, t_s: float) -> list[Figure]:
 
 def render_frame(script: Script, t_s: float) -> tuple[Frame, list[PersonTruth]]:
     """uint8 (288, 384, 3) RGB of second `t_s` of the clip, and the truth about everybody in script order."""
+    frame, figures = _painted(script, t_s)
+    truths = _truths(script, figures, camera_matrix(script.camera))
+    return expose(frame, script.light, script.seed, round(t_s * 1000)), truths
+
+
+def body_pixels(script: Script, t_s: float) -> NDArray[np.bool_]:
+    """bool (288, 384): where the frame of `render_frame` shows anybody, or what somebody holds."""
+    differs: NDArray[np.bool_] = (_painted(script, t_s)[0] != _empty(script.room, script.camera)).any(axis=2)
+    return differs
+
+
+def _painted(script: Script, t_s: float) -> tuple[Frame, list[Figure]]:
+    """A frame without light and noise, and everybody in it, farthest first."""
     matrix = camera_matrix(script.camera)
     frame: Frame = _background(script.room, script.camera).copy()
     figures = _figures(script, t_s)
@@ -87,7 +100,17 @@ def render_frame(script: Script, t_s: float) -> tuple[Frame, list[PersonTruth]]:
         paint(frame, figure.sketch, matrix)
     if script.room.foreground:
         paint(frame, _foreground(script.room), matrix)
-    return expose(frame, script.light, script.seed, round(t_s * 1000)), _truths(script, figures, matrix)
+    return frame, figures
+
+
+@lru_cache(maxsize=16)
+def _empty(room: Room, camera: Camera) -> Frame:
+    """A frame without anybody."""
+    frame: Frame = _background(room, camera).copy()
+    if room.foreground:
+        paint(frame, _foreground(room), camera_matrix(camera))
+    frame.flags.writeable = False
+    return frame
 
 
 def frame_truth(script: Script, t_s: float) -> list[PersonTruth]:

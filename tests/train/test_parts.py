@@ -1,0 +1,84 @@
+"""Claims about parts of bodies: where they are drawn, and how they are read from the scene encoder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from device.paths import base_bundle
+from runtime.contract.pixels import PixelSpec, normalise
+from train.base import part_readout
+from train.base.config import WorldConfig
+from train.base.part_readout import MIN_SHARE, fit_parts, part_loss, score_parts
+from train.base.world_data import WorldData, cell_shares, open_world, render_world
+from train.checkpoint import load_base
+from train.world.sample import sample_script
+from train.world.scene import body_pixels, frame_truth
+from train.world.script import Script
+from train.world.traits import sample_identity
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> WorldData:
+    folder: Path = tmp_path_factory.mktemp("parts")
+    config = WorldConfig(identities=40, clips_each=3, held_out=6, processes=2)
+    render_world(folder, config, lambda done, total: None)
+    return open_world(folder)
+
+
+def script(seed: int) -> Script:
+    rng = np.random.default_rng(seed)
+    return sample_script(rng, people=[sample_identity(rng, "train")])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_pixels_of_bodies_lie_in_the_bodies_and_an_empty_room_has_none(seed: int) -> None:
+    one = script(seed)
+    shown = body_pixels(one, 0.5)
+    x, y, w, h = frame_truth(one, 0.5)[0].body_box
+    rows, columns = np.nonzero(shown)
+    near = (columns > x - 0.6 * h) & (columns < x + w + 0.6 * h) & (rows > y - 0.3 * h) & (rows < y + 1.2 * h)
+    assert near.all(), "a hand with a broom reaches that far"
+    assert not body_pixels(replace(one, people=()), 0.5).any()
+
+
+def test_what_is_covered_shows_no_body() -> None:
+    covered = [one for one in map(script, range(60)) if one.room.foreground]
+    assert covered
+    for one in covered:
+        bare = replace(one, room=replace(one.room, foreground=()))
+        assert not (body_pixels(one, 0.5) & ~body_pixels(bare, 0.5)).any()
+
+
+def test_a_cells_share_is_how_much_of_it_is_set() -> None:
+    shown = np.zeros((288, 384), dtype=np.bool_)
+    shown[48:96, 336:360] = True
+    shares = cell_shares(shown, PixelSpec()).reshape(6, 8)
+    assert shares[1, 7] == 0.5 and shares.sum() == 0.5
+
+
+def test_cells_that_show_a_little_teach_nothing() -> None:
+    logits = torch.zeros(1, 3, requires_grad=True)
+    part_loss(logits, torch.tensor([[0.0, MIN_SHARE / 2, MIN_SHARE]])).backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert logits.grad[0, 1] == 0 and logits.grad[0, 0] > 0 > logits.grad[0, 2]
+
+
+def test_frames_without_anybody_hidden_hardly_ever_raise_an_alarm(
+    world: WorldData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part_readout, "_STEPS", 150)
+    vision = load_base(base_bundle() / "checkpoint")[0].vision
+    fit_parts(vision, world, clips=len(world.frames), seed=0)
+    first = round(len(world.frames) * 0.85)
+    found = score_parts(vision, world, first, len(world.frames))
+    assert found["open_frames"] > 20 and found["open_alarmed"] <= part_readout.FALSE_ALARMS
+    pictures = normalise(world.frames[:20, 0].astype(np.float32), PixelSpec())
+    with torch.no_grad():
+        told = vision.part(vision.tokens(torch.from_numpy(pictures)))[..., 0].numpy()
+    shares = world.truth["parts"][:20, 0]
+    assert told[shares >= MIN_SHARE].mean() > told[shares == 0].mean() + 2.0
