@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -13,6 +12,7 @@ from runtime.contract.bundle import EngineSpec, TensorSpec
 from runtime.contract.errors import EngineError
 
 Array = NDArray[Any]
+Run = Callable[[Mapping[str, Array]], dict[str, Array]]
 
 
 class Engine(Protocol):
@@ -32,59 +32,44 @@ class Engine(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A tensor in the memory of the library that made it. Only goes back into the engine that it came from.
-
-    Attributes:
-        value: the library's own. dtype, shape: as of an array.
-    """
-
-    value: Any
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-
-    @property
-    def ndim(self) -> int:
-        """How many sizes it has."""
-        return len(self.shape)
-
-
 @runtime_checkable
-class HoldingEngine(Protocol):
-    """An engine that can keep tensors from one run to the next without handing them over as arrays."""
+class BindingEngine(Protocol):
+    """An engine that can read and write at fixed places in memory."""
 
-    def hold(self, array: Array) -> Held:
-        """An array, to be run on; it must not be changed afterwards."""
+    def bind(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> Run:
+        """What runs on the other inputs and gives the other outputs, as `Engine.run` does.
+
+        Args:
+            inputs, outputs: arrays that are read, and written, where they are; one may be both. Nobody looks
+                whether what is written is finite.
+        """
         ...
 
-    def run_holding(
-        self, inputs: Mapping[str, Array], held: Mapping[str, Held], hold: Collection[str]
-    ) -> tuple[dict[str, Array], dict[str, Held]]:
-        """As `Engine.run` on both kinds of inputs; the outputs `hold` are held, and may not be finite."""
-        ...
 
-
-def check_inputs(role: str, specs: EngineSpec, inputs: Mapping[str, Array | Held]) -> None:
+def check_inputs(
+    role: str, specs: EngineSpec, inputs: Mapping[str, Array], others: Collection[str] = ()
+) -> None:
     """Refuse inputs that are missing, unknown, of another dtype or of another shape; nothing is cast.
 
-    Letters in a shape stand for any size, but for the same size in all inputs.
+    Letters in a shape stand for any size, but for the same size in all inputs. The `others` come from
+    elsewhere.
     """
-    wanted = {spec.name for spec in specs.inputs}
+    wanted = {spec.name for spec in specs.inputs if spec.name not in others}
     wrong = sorted(wanted ^ set(inputs))
     if wrong:
         raise EngineError(f"engine {role} has missing or unknown inputs: {', '.join(wrong)}.")
     sizes: dict[str, int] = {}
     for spec in specs.inputs:
-        _check(role, spec, inputs[spec.name], sizes)
+        if spec.name in wanted:
+            _check(role, spec, inputs[spec.name], sizes)
 
 
 def check_outputs(
-    role: str, specs: EngineSpec, outputs: Mapping[str, Array], held: Collection[str] = ()
+    role: str, specs: EngineSpec, outputs: Mapping[str, Array], bound: Collection[str] = ()
 ) -> None:
-    """Refuse outputs that are missing or not finite; those that are `held` are not looked at."""
+    """Refuse outputs that are missing or not finite; those that are `bound` are not looked at."""
     for spec in specs.outputs:
-        if spec.name in held:
+        if spec.name in bound:
             continue
         array = outputs.get(spec.name)
         if array is None:
@@ -96,7 +81,7 @@ def check_outputs(
             )
 
 
-def _check(role: str, spec: TensorSpec, array: Array | Held, sizes: dict[str, int]) -> None:
+def _check(role: str, spec: TensorSpec, array: Array, sizes: dict[str, int]) -> None:
     fits = array.dtype == np.dtype(spec.dtype) and array.ndim == len(spec.shape)
     for wanted, size in zip(spec.shape, array.shape, strict=False):
         fits = fits and size == (wanted if isinstance(wanted, int) else sizes.setdefault(wanted, size))

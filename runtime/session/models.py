@@ -126,8 +126,10 @@ class Models:
 def open_engine(
     role: str, model: bytes | BinaryIO, spec: EngineSpec, *, provider: str, threads: int
 ) -> OrtEngine:
-    """A network as the box opens it: the decoder keeps no memory of its prompt; see `OrtEngine`."""
-    return OrtEngine(role, model, spec, provider=provider, threads=threads, arena=role != LANGUAGE)
+    """A network as the box opens it; the decoder keeps no memory of its prompt, and spins (`OrtEngine`)."""
+    return OrtEngine(
+        role, model, spec, provider=provider, threads=threads, arena=role != LANGUAGE, spin=role == LANGUAGE
+    )
 
 
 def load_models(bundle: Bundle, config: RuntimeConfig) -> Models:

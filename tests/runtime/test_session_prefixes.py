@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -13,7 +12,6 @@ from runtime.contract import prompt
 from runtime.contract.dialogue import Answer, Intent
 from runtime.contract.prompt import Spoken
 from runtime.contract.serving import AdapterRef, ClipSource, EnrolRequest
-from runtime.engines.base import Engine
 from runtime.engines.decoder import Decoder
 from runtime.engines.language import LanguageModel
 from runtime.session import describe, footage
@@ -53,13 +51,14 @@ def said(answer: Answer) -> tuple[object, ...]:
 def counted_language(home: TinyHome) -> Counting:
     language = home.session._models.language
     assert language is not None
-    counter = Counting(cast(Engine, language._decoder._engine))
+    counter = Counting(home.session._models.engines["language"])
     language._decoder = Decoder(counter)
     return counter
 
 
 def test_the_second_question_about_a_clip_costs_only_its_own_tokens(home: TinyHome) -> None:
-    engines, language = count_engines(home.session._models), counted_language(home)
+    language = counted_language(home)
+    engines = count_engines(home.session._models)
     clip = home.clip({19: ANN})
     home.ask(clip, "action", "ann")
     before = {role: len(engine.sizes) for role, engine in engines.items()}

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from runtime.contract.errors import BundleError
 from train.base.config import BaseConfig, StageConfig, WorldConfig
 from train.base.cover_readout import fit_uncovered, score_uncovered
-from train.base.encoders import read_source, take_encoders
+from train.base.encoders import begin, read_source, start_from, take_encoders
 from train.base.run import with_encoders
 from train.base.world_data import WorldData, open_world, render_world
 from train.checkpoint import WEIGHTS, save_base
@@ -58,6 +58,23 @@ def test_some_encoders_are_taken_and_the_others_left_to_their_stages(
     there = {path.name for path in tmp_path.iterdir()}
     assert there == {"vision.safetensors", "body.safetensors", "encoders_from.json"}
     assert read_source(tmp_path)["taken"] == "vision, body"
+
+
+def test_an_encoder_that_is_trained_on_begins_as_that_of_the_named_base(
+    older: tuple[Path, PVChat], tmp_path: Path
+) -> None:
+    folder, model = older
+    start_from(folder, CONFIG.model, tmp_path)
+    fresh = build_model(ModelConfig())
+    begin(fresh.head, tmp_path, "head")
+    wanted = {
+        name: t.half().float() if t.is_floating_point() else t for name, t in model.head.state_dict().items()
+    }
+    assert all(torch.equal(t, wanted[name]) for name, t in fresh.head.state_dict().items())
+    before = {name: t.clone() for name, t in fresh.body.state_dict().items()}
+    begin(fresh.body, tmp_path / "elsewhere", "body")
+    assert all(torch.equal(t, before[name]) for name, t in fresh.body.state_dict().items())
+    assert set(read_source(tmp_path)) == {"started_from"}
 
 
 def test_an_older_head_encoder_without_read_outs_is_taken_and_one_without_weights_is_not(

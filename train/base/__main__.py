@@ -12,7 +12,7 @@ import torch
 
 from runtime.contract.settings import load_settings
 from train.base.config import BaseConfig
-from train.base.encoders import TAKEN, take_encoders
+from train.base.encoders import TAKEN, start_from, take_encoders
 from train.base.run import STAGES, run_stage
 from train.program import run_program
 
@@ -33,6 +33,10 @@ def main(argv: list[str] | None = None) -> int:
         "--take", nargs="+", choices=TAKEN, default=list(TAKEN),
         help="which encoders --encoders-from takes (vision: of scenes); all three if not said",
     )  # fmt: skip
+    parser.add_argument(
+        "--start-from", type=Path, metavar="CHECKPOINT",
+        help="encoders that are trained begin as those of this base",
+    )  # fmt: skip
     parser.add_argument("--threads", type=int, help="torch threads; default from the configuration")
     args = parser.parse_args(argv)
     return run_program("train.base", lambda: _make(args))
@@ -45,6 +49,8 @@ def _make(args: argparse.Namespace) -> dict[str, Any]:
     if args.encoders_from:
         take_encoders(args.encoders_from, config.model, args.work, args.take)
         stages = [stage for stage in stages if stage not in args.take]
+    if args.start_from:
+        start_from(args.start_from, config.model, args.work)
     began = time.monotonic()
     for stage in stages:
         sys.stderr.write(f"stage {stage}\n")

@@ -23,7 +23,7 @@ from train.base.bridge_stage import BridgeStage, score_episodes
 from train.base.calibrate import calibrate
 from train.base.config import BaseConfig
 from train.base.cover_readout import fit_uncovered, score_uncovered
-from train.base.encoders import HEAD_ENCODER, contiguous, read_source
+from train.base.encoders import HEAD_ENCODER, begin, contiguous, read_source
 from train.base.episodes import EpisodeMaker
 from train.base.features import Features, cache_features, domain_statistics, typical_distance
 from train.base.head_data import open_heads, render_heads
@@ -82,6 +82,7 @@ def _head(config: BaseConfig, work: Path) -> None:
     if not (work / "heads" / "done.json").exists():
         render_heads(work / "heads", config.heads, bar("rendering heads"))
     model = build_model(config.model)
+    begin(model.head, work, "head")
     stage = HeadStage(model.head, open_heads(work / "heads"), batch=config.head.batch, seed=config.seed)
     _fit(stage, [(stage, 1.0)], stage.loss, config.head.fit, work, "head")
     model.head.centre.copy_(mean_embedding(model.head.eval(), stage.data))
@@ -91,6 +92,7 @@ def _head(config: BaseConfig, work: Path) -> None:
 def _vision(config: BaseConfig, work: Path) -> None:
     torch.manual_seed(config.seed)
     data, model = _world(config, work), build_model(config.model)
+    begin(model.vision, work, "vision")
     stage = VisionStage(model.vision, data, _clips(config), batch=config.vision.batch, seed=config.seed)
     _fit(stage, [(stage, 1.0)], stage.loss, config.vision.fit, work, "vision")
 
@@ -98,6 +100,7 @@ def _vision(config: BaseConfig, work: Path) -> None:
 def _body(config: BaseConfig, work: Path) -> None:
     torch.manual_seed(config.seed)
     data, model = _world(config, work), build_model(config.model)
+    begin(model.body, work, "body")
     stage = BodyStage(model.body, data, _clips(config), batch=config.body.batch, seed=config.seed)
     _fit(stage, [(stage, 1.0)], stage.loss, config.body.fit, work, "body")
 
