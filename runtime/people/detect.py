@@ -51,6 +51,9 @@ def find_people(
 def stray_parts(people: NDArray[np.float32], rows: int, least: float = PART_LOGIT) -> int:
     """How many cells of one frame show part of a body that is nobody's whose head is found.
 
+    A part is theirs in or beside the box of their body, and wherever it hangs together with such a part: a
+    raised arm, a broom.
+
     Args:
         people: float32 (P, 9 or 10), as `find_people` takes them; without parts nobody is hidden.
         rows: of the grid of cells, P = rows x columns.
@@ -58,16 +61,33 @@ def stray_parts(people: NDArray[np.float32], rows: int, least: float = PART_LOGI
     """
     if people.shape[1] <= PART:
         return 0
-    columns = len(people) // rows
-    with_head = people[people[:, 0] > 0]
-    count = 0
-    for cell in np.flatnonzero(people[:, PART] > least):
-        x, y = (cell % columns + 0.5) / columns, (cell // columns + 0.5) / rows
-        beside, above, below = _REACH / columns, _REACH / rows, _REACH / rows
-        left, top, right, bottom = (with_head[:, column] for column in (5, 6, 7, 8))
-        own = (x > left - beside) & (x < right + beside) & (y > top - above) & (y < bottom + below)
-        count += not own.any()
-    return count
+    parts = people[:, PART].reshape(rows, -1) > least
+    if not parts.any():
+        return 0
+    mine = _beside_bodies(people[people[:, 0] > 0], rows, parts.shape[1]) & parts
+    while (grown := _with_neighbours(mine) & parts).sum() > mine.sum():
+        mine = grown
+    return int((parts & ~mine).sum())
+
+
+def _beside_bodies(found: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.bool_]:
+    """bool (rows, columns): cells within reach of the body of somebody found."""
+    x, y = (np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.5) / rows
+    left, top, right, bottom = (found[:, column, None] for column in (5, 6, 7, 8))
+    beside = (x > left - _REACH / columns) & (x < right + _REACH / columns)
+    level = (y > top - _REACH / rows) & (y < bottom + _REACH / rows)
+    return np.asarray((level[:, :, None] & beside[:, None, :]).any(axis=0))
+
+
+def _with_neighbours(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The cells (rows, columns) and the eight around each."""
+    wide = np.pad(cells, 1)
+    rows, columns = cells.shape
+    grown = np.zeros_like(cells)
+    for down in range(3):
+        for right in range(3):
+            grown |= wide[down : down + rows, right : right + columns]
+    return grown
 
 
 def overlap(a: Box, b: Box) -> float:

@@ -82,6 +82,13 @@ def test_part_of_the_body_below_a_found_head_hides_nobody() -> None:
     assert stray_parts(with_parts(output(person(-4.0, 0.2, 0.3)), 3 * 8 + 1), rows=6) == 1
 
 
+def test_what_hangs_together_with_a_found_body_is_its_own() -> None:
+    left = person(4.0, 0.2, 0.3)
+    broom = [3 * 8 + 2, 3 * 8 + 3, 3 * 8 + 4, 4 * 8 + 5]
+    assert stray_parts(with_parts(output(left), *broom), rows=6) == 0
+    assert stray_parts(with_parts(output(left), *broom[:1], *broom[2:]), rows=6) == 2
+
+
 def test_engine_that_tells_no_parts_hides_nobody() -> None:
     assert stray_parts(output(), rows=6) == 0
 

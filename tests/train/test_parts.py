@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from device.paths import base_bundle
 from runtime.contract.pixels import PixelSpec, normalise
@@ -17,7 +18,7 @@ from train.base.part_readout import MIN_SHARE, fit_parts, part_loss, score_parts
 from train.base.world_data import WorldData, cell_shares, open_world, render_world
 from train.checkpoint import load_base
 from train.world.sample import sample_script
-from train.world.scene import body_pixels, frame_truth
+from train.world.scene import frame_truth, render_bodies
 from train.world.script import Script
 from train.world.traits import sample_identity
 
@@ -30,6 +31,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> WorldData:
     return open_world(folder)
 
 
+def body_pixels(script: Script) -> NDArray[np.bool_]:
+    return np.asarray(render_bodies(script, [0.5])[2][0])
+
+
 def script(seed: int) -> Script:
     rng = np.random.default_rng(seed)
     return sample_script(rng, people=[sample_identity(rng, "train")])
@@ -38,12 +43,12 @@ def script(seed: int) -> Script:
 @pytest.mark.parametrize("seed", range(6))
 def test_pixels_of_bodies_lie_in_the_bodies_and_an_empty_room_has_none(seed: int) -> None:
     one = script(seed)
-    shown = body_pixels(one, 0.5)
+    shown = body_pixels(one)
     x, y, w, h = frame_truth(one, 0.5)[0].body_box
     rows, columns = np.nonzero(shown)
     near = (columns > x - 0.6 * h) & (columns < x + w + 0.6 * h) & (rows > y - 0.3 * h) & (rows < y + 1.2 * h)
     assert near.all(), "a hand with a broom reaches that far"
-    assert not body_pixels(replace(one, people=()), 0.5).any()
+    assert not body_pixels(replace(one, people=())).any()
 
 
 def test_what_is_covered_shows_no_body() -> None:
@@ -51,7 +56,7 @@ def test_what_is_covered_shows_no_body() -> None:
     assert covered
     for one in covered:
         bare = replace(one, room=replace(one.room, foreground=()))
-        assert not (body_pixels(one, 0.5) & ~body_pixels(bare, 0.5)).any()
+        assert not (body_pixels(one) & ~body_pixels(bare)).any()
 
 
 def test_a_cells_share_is_how_much_of_it_is_set() -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from runtime.contract.pixels import PixelSpec, normalise
-from runtime.people.detect import PART, PART_LOGIT, stray_parts
+from runtime.people.detect import PART, PART_LOGIT, find_people, stray_parts
 from train.base.world_data import WorldData
 from train.model.vision import VisionEncoder
 from train.precision import mixed
@@ -36,8 +36,8 @@ class _Frames:
     """Frames (F,) and what there is in them.
 
     Attributes:
-        tokens: (F, P, D). shares: (F, P). open: (F,) everybody who shows anything shows the head.
-        hidden: (F,) somebody shows a part, and nobody the head.
+        tokens: (F, P, D). shares: (F, P). open: (F,) everybody shows the head, and it is found.
+        hidden: (F,) somebody shows a part, and no head is found.
     """
 
     tokens: Tensor
@@ -95,17 +95,14 @@ def score_parts(
 def _draw(
     vision: VisionEncoder, data: WorldData, first: int, last: int, most: int, rng: np.random.Generator
 ) -> _Frames:
-    """At most `most` frames of these clips at random, those in which somebody is hidden first."""
+    """At most `most` frames of these clips at random, those in which no head is in view first."""
     vision.eval()
     truth = data.truth
-    who = truth["who"][first:last, None, :] >= 0
-    head = who & (truth["seen"][first:last] >= MIN_HEAD_VISIBLE)
-    shown = (truth["parts"][first:last] >= MIN_SHARE).any(axis=2)
-    hidden = np.asarray(shown & ~head.any(axis=2))
-    whole = np.asarray(~(head ^ who).any(axis=2))
-    order = rng.permutation(hidden.size)
-    order = order[np.argsort(~hidden.reshape(-1)[order], kind="stable")][:most]
-    clip, t = np.unravel_index(np.sort(order), hidden.shape)
+    who = np.asarray(truth["who"][first:last, None, :] >= 0)
+    head = np.asarray(who & (truth["seen"][first:last] >= MIN_HEAD_VISIBLE))
+    order = rng.permutation(head.shape[0] * head.shape[1])
+    order = order[np.argsort(head.any(axis=2).reshape(-1)[order], kind="stable")][:most]
+    clip, t = np.unravel_index(np.sort(order), head.shape[:2])
     tokens = []
     for start in range(0, len(clip), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
@@ -113,8 +110,17 @@ def _draw(
         pixels = torch.from_numpy(normalise(pictures, PixelSpec()))
         with mixed():
             tokens.append(vision.tokens(pixels).float())
-    shares = torch.from_numpy(truth["parts"][first:last][clip, t])
-    return _Frames(torch.cat(tokens), shares, whole[clip, t], hidden[clip, t])
+    shares, here = truth["parts"][first:last][clip, t], who[clip, 0].sum(axis=1)
+    found = np.concatenate([_heads_found(vision, part) for part in tokens])
+    shown = np.asarray((shares >= MIN_SHARE).any(axis=1))
+    whole = np.asarray(head[clip, t].sum(axis=1) == here)
+    return _Frames(torch.cat(tokens), torch.from_numpy(shares), whole & (found >= here), shown & (found == 0))
+
+
+def _heads_found(vision: VisionEncoder, tokens: Tensor) -> NDArray[np.int64]:
+    """(F,): how many heads the box finds in each frame."""
+    spec, people = PixelSpec(), vision.find(tokens).numpy()
+    return np.array([len(find_people(one, spec.width, spec.height, spec)) for one in people], dtype=np.int64)
 
 
 @torch.no_grad()

@@ -33,7 +33,7 @@ from train.model.vision import STRIDE
 from train.world.palette import BOTTOM_COLOURS, CLOTH
 from train.world.pose import ACTIONS
 from train.world.sample import sample_script
-from train.world.scene import PersonTruth, body_pixels, render_frames
+from train.world.scene import PersonTruth, render_bodies
 from train.world.script import BOTTOM_KINDS, HEIGHT_PX, ROOM_KINDS, TOP_KINDS, WIDTH_PX, Script
 from train.world.traits import HEAD_TRAITS, TRAITS, Identity, look_alike, sample_identity, split_of
 
@@ -112,7 +112,7 @@ def _render_chunk(job: _Job) -> int:
         rng = np.random.default_rng((config.seed, 3, clip))
         begin = float(rng.uniform(0, max(0.0, script.duration_s - 2.0)))
         times = [begin + step / spec.window_fps for step in range(spec.window_frames)]
-        pictures, facts = render_frames(script, times)
+        pictures, facts, shown = render_bodies(script, times)
         row = clip - start
         _clip_truth(truth, row, script, cast)
         for t, (picture, people_now) in enumerate(zip(pictures, facts, strict=True)):
@@ -123,7 +123,7 @@ def _render_chunk(job: _Job) -> int:
                 found = inexact_box(rng, fact.head_box)
                 truth["cut"][row, t, slot] = found / _SIZE
                 bodies[clip, t, slot] = _bytes(to_body_crop(picture, found, spec))
-            truth["parts"][row, t] = cell_shares(body_pixels(script, times[t]), spec)
+            truth["parts"][row, t] = cell_shares(shown[t], spec)
     save_arrays(folder / f"part-{start:06d}.npz", truth)
     return stop - start
 

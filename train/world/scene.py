@@ -80,19 +80,22 @@ def _figures(script: Script, t_s: float) -> list[Figure]:
 
 def render_frame(script: Script, t_s: float) -> tuple[Frame, list[PersonTruth]]:
     """uint8 (288, 384, 3) RGB of second `t_s` of the clip, and the truth about everybody in script order."""
-    frame, figures = _painted(script, t_s)
-    truths = _truths(script, figures, camera_matrix(script.camera))
-    return expose(frame, script.light, script.seed, round(t_s * 1000)), truths
+    picture, truths, _ = _render(script, t_s)
+    return picture, truths
 
 
-def body_pixels(script: Script, t_s: float) -> NDArray[np.bool_]:
-    """bool (288, 384): where the frame of `render_frame` shows anybody, or what somebody holds."""
-    differs: NDArray[np.bool_] = (_painted(script, t_s)[0] != _empty(script.room, script.camera)).any(axis=2)
-    return differs
+def render_bodies(
+    script: Script, times_s: Sequence[float]
+) -> tuple[Frame, list[list[PersonTruth]], NDArray[np.bool_]]:
+    """As `render_frames`, and bool (T, 288, 384): which pixels show anybody, or what somebody holds."""
+    pictures, truths, painted = zip(*(_render(script, t_s) for t_s in times_s), strict=True)
+    empty = _empty(script.room, script.camera)
+    bodies: NDArray[np.bool_] = np.stack([(frame != empty).any(axis=2) for frame in painted])
+    return np.stack(pictures), list(truths), bodies
 
 
-def _painted(script: Script, t_s: float) -> tuple[Frame, list[Figure]]:
-    """A frame without light and noise, and everybody in it, farthest first."""
+def _render(script: Script, t_s: float) -> tuple[Frame, list[PersonTruth], Frame]:
+    """A frame, the truth about everybody, and the frame without light and noise."""
     matrix = camera_matrix(script.camera)
     frame: Frame = _background(script.room, script.camera).copy()
     figures = _figures(script, t_s)
@@ -100,7 +103,8 @@ def _painted(script: Script, t_s: float) -> tuple[Frame, list[Figure]]:
         paint(frame, figure.sketch, matrix)
     if script.room.foreground:
         paint(frame, _foreground(script.room), matrix)
-    return frame, figures
+    picture = expose(frame, script.light, script.seed, round(t_s * 1000))
+    return picture, _truths(script, figures, matrix), frame
 
 
 @lru_cache(maxsize=16)
