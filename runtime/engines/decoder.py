@@ -44,10 +44,9 @@ class Decoder:
         empty = _empty_past(engine)
         by_hand = _ByHand(engine, empty)
         self._way: _ByHand | _InPlace = by_hand
-        if isinstance(engine, BindingEngine):
-            in_place = _InPlace(engine, empty)
-            if _agree(engine, in_place, by_hand):
-                self._way = in_place
+        in_place = _in_place(engine, empty)
+        if in_place is not None and _agree(engine, in_place, by_hand):
+            self._way = in_place
 
     @property
     def in_place(self) -> bool:
@@ -137,6 +136,16 @@ class _InPlace:
         for name, array in copy.arrays.items():
             array[:, :, : before.length] = before.buffers.arrays[name][:, :, : before.length]
         return copy
+
+
+def _in_place(engine: Engine, empty: Mapping[str, Array]) -> _InPlace | None:
+    """None where the engine cannot be bound."""
+    if not isinstance(engine, BindingEngine):
+        return None
+    try:
+        return _InPlace(engine, empty)
+    except EngineError:
+        return None
 
 
 def _agree(engine: Engine, one: _InPlace, other: _ByHand) -> bool:

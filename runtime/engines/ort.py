@@ -98,11 +98,7 @@ class OrtEngine:
         """See `BindingEngine.bind`."""
         others = [spec.name for spec in self._specs.inputs if spec.name not in inputs]
         check_inputs(self.role, self._specs, inputs, others)
-        io = self._session.io_binding()
-        for name, array in inputs.items():
-            io.bind_cpu_input(name, array)
-        for name, array in outputs.items():
-            io.bind_output(name, _HOST, 0, array.dtype, array.shape, array.ctypes.data)
+        io = self._try(lambda: self._bound(inputs, outputs))
         free = [name for name in self._names if name not in outputs]
 
         def run(rest: Mapping[str, Array]) -> dict[str, Array]:
@@ -119,6 +115,14 @@ class OrtEngine:
             return given
 
         return run
+
+    def _bound(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> Any:
+        io = self._session.io_binding()
+        for name, array in inputs.items():
+            io.bind_cpu_input(name, array)
+        for name, array in outputs.items():
+            io.bind_output(name, _HOST, 0, array.dtype, array.shape, array.ctypes.data)
+        return io
 
     def _try(self, run: Callable[[], T]) -> T:
         try:

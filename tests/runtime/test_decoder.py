@@ -97,6 +97,18 @@ def test_an_engine_that_writes_something_else_in_place_is_fed_by_hand(engine: Or
     assert np.array_equal(wrong.feed(wrong.empty, embeds)[1], right.feed(right.empty, embeds)[1])
 
 
+def test_an_engine_that_cannot_be_bound_is_fed_by_hand(engine: OrtEngine) -> None:
+    class Unbound(Plain):
+        def bind(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> Run:
+            return self.engine.bind(inputs, {"no such output": next(iter(outputs.values()))})
+
+    decoder, embeds = Decoder(Unbound(engine)), rows(engine, 5)
+    assert not decoder.in_place
+    assert np.array_equal(
+        decoder.feed(decoder.empty, embeds)[1], Decoder(engine).feed(Decoder(engine).empty, embeds)[1]
+    )
+
+
 def test_a_key_that_is_no_number_is_an_error_and_no_answer(engine: OrtEngine) -> None:
     decoder, embeds = Decoder(engine), rows(engine, 6)
     begun: Any = decoder.feed(decoder.empty, embeds[:5])[0]
