@@ -80,22 +80,31 @@ def _figures(script: Script, t_s: float) -> list[Figure]:
 
 def render_frame(script: Script, t_s: float) -> tuple[Frame, list[PersonTruth]]:
     """uint8 (288, 384, 3) RGB of second `t_s` of the clip, and the truth about everybody in script order."""
-    picture, truths, _ = _render(script, t_s)
-    return picture, truths
+    frame, truths = _paint_all(script, t_s)
+    return _expose(script, frame, t_s), truths
 
 
 def render_bodies(
     script: Script, times_s: Sequence[float]
 ) -> tuple[Frame, list[list[PersonTruth]], NDArray[np.bool_]]:
     """As `render_frames`, and bool (T, 288, 384): which pixels show anybody, or what somebody holds."""
-    pictures, truths, painted = zip(*(_render(script, t_s) for t_s in times_s), strict=True)
     empty = _empty(script.room, script.camera)
-    bodies: NDArray[np.bool_] = np.stack([(frame != empty).any(axis=2) for frame in painted])
-    return np.stack(pictures), list(truths), bodies
+    pictures, truths, bodies = [], [], []
+    for t_s in times_s:
+        frame, truth = _paint_all(script, t_s)
+        bodies.append((frame != empty).any(axis=2))
+        pictures.append(_expose(script, frame, t_s))
+        truths.append(truth)
+    return np.stack(pictures), truths, np.stack(bodies)
 
 
-def _render(script: Script, t_s: float) -> tuple[Frame, list[PersonTruth], Frame]:
-    """A frame, the truth about everybody, and the frame without light and noise."""
+def _expose(script: Script, frame: Frame, t_s: float) -> Frame:
+    """The frame as the camera gives it; what is passed in may be changed."""
+    return expose(frame, script.light, script.seed, round(t_s * 1000))
+
+
+def _paint_all(script: Script, t_s: float) -> tuple[Frame, list[PersonTruth]]:
+    """A frame without light and noise, and the truth about everybody."""
     matrix = camera_matrix(script.camera)
     frame: Frame = _background(script.room, script.camera).copy()
     figures = _figures(script, t_s)
@@ -103,8 +112,7 @@ def _render(script: Script, t_s: float) -> tuple[Frame, list[PersonTruth], Frame
         paint(frame, figure.sketch, matrix)
     if script.room.foreground:
         paint(frame, _foreground(script.room), matrix)
-    picture = expose(frame, script.light, script.seed, round(t_s * 1000))
-    return picture, _truths(script, figures, matrix), frame
+    return frame, _truths(script, figures, matrix)
 
 
 @lru_cache(maxsize=16)
