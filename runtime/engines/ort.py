@@ -55,8 +55,7 @@ class OrtEngine:
             threads: CPU threads one run may use.
             arena: whether memory of a run is kept for the next. A decoder's prompt needs much more than its
                 steps, which are as fast without.
-            spin: whether threads wait for their next piece of a run awake. A decoder's step is hundreds of
-                small pieces, and an eighth faster so.
+            spin: whether threads wait for their next piece of a run awake (ADR 0051).
 
         Raises:
             BundleError: external weights, or inputs and outputs other than the manifest says.
@@ -66,7 +65,7 @@ class OrtEngine:
             raise BundleError(
                 f"engine {role} keeps weights in another file.", "Export it again with all weights inside."
             )
-        self.role = role
+        self.role, self.spins = role, spin
         self._specs = specs
         source = model if isinstance(model, bytes) else _name_of(model)
         with freed_is_given_back():

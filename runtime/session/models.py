@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO
@@ -29,6 +30,8 @@ from runtime.session.plans import TENSORRT, open_plans, wanted_plans
 NEEDED = ("vision", "head", "bridge", "enrol")
 DOMAIN_ROLE = "domain"
 BRIDGE, BODY, FACE, LANGUAGE = "bridge", "body", "face", "language"
+SPIN_FROM = 64 << 20
+"""Bytes of a decoder from which its threads wait awake: a small one's only take the cores from others."""
 _EMBEDDINGS, _TOKENIZER = "embeddings.safetensors", "tokenizer.json"
 Floats = NDArray[np.float32]
 
@@ -126,10 +129,11 @@ class Models:
 def open_engine(
     role: str, model: bytes | BinaryIO, spec: EngineSpec, *, provider: str, threads: int
 ) -> OrtEngine:
-    """A network as the box opens it; the decoder keeps no memory of its prompt, and spins (`OrtEngine`)."""
-    return OrtEngine(
-        role, model, spec, provider=provider, threads=threads, arena=role != LANGUAGE, spin=role == LANGUAGE
-    )
+    """A network as the box opens it: the decoder keeps no memory of its prompt, and spins if it is large."""
+    decoder = role == LANGUAGE
+    size = len(model) if isinstance(model, bytes) else os.fstat(model.fileno()).st_size
+    spin = decoder and size >= SPIN_FROM
+    return OrtEngine(role, model, spec, provider=provider, threads=threads, arena=not decoder, spin=spin)
 
 
 def load_models(bundle: Bundle, config: RuntimeConfig) -> Models:

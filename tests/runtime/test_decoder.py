@@ -16,6 +16,7 @@ from runtime.contract.errors import EngineError
 from runtime.engines.base import Array, BindingEngine, Run
 from runtime.engines.decoder import Decoder, Fed, Floats
 from runtime.engines.ort import CPU, OrtEngine
+from runtime.session import models
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +108,18 @@ def test_an_engine_that_cannot_be_bound_is_fed_by_hand(engine: OrtEngine) -> Non
     assert np.array_equal(
         decoder.feed(decoder.empty, embeds)[1], Decoder(engine).feed(Decoder(engine).empty, embeds)[1]
     )
+
+
+def test_only_a_large_decoders_threads_wait_awake(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = Bundle.open(base_bundle())
+    spins = {}
+    for least in (models.SPIN_FROM, 1000):
+        monkeypatch.setattr(models, "SPIN_FROM", least)
+        for role in ("language", "enrol"):
+            spec = bundle.manifest.engines[role]
+            loaded = models.open_engine(role, bundle.read(spec.path), spec, provider=CPU, threads=1)
+            spins[role, least == 1000] = loaded.spins
+    assert [key for key, awake in spins.items() if awake] == [("language", True)]
 
 
 def test_a_key_that_is_no_number_is_an_error_and_no_answer(engine: OrtEngine) -> None:
