@@ -122,12 +122,13 @@ class Asked:
     """Both decoders on the same prompts.
 
     Attributes:
-        loaded: the int4 engine. empty: its keys and values of no tokens.
+        loaded: the int4 engine. decoder: the same, fed in pieces. empty: its keys and values of no tokens.
         theirs: torch at every position, along its own greedy answers. ours: the engine's logits there.
         pairs: one for each prompt.
     """
 
     loaded: Engine
+    decoder: Decoder
     empty: Arrays
     theirs: list[Seen]
     ours: list[Array]
@@ -143,17 +144,17 @@ def ask_both(
     table = np.asarray(model.model.embed_tokens.weight.detach().numpy(), dtype=np.float32)
     vocabulary = load_vocabulary(tokenizer_json.encode())
     ours, theirs = (LanguageModel(part, table, vocabulary) for part in (loaded, torch_decoder))
-    asked = Asked(loaded, decoder.empty_past(), torch_decoder.seen, [], [])
+    asked = Asked(loaded, Decoder(loaded), decoder.empty_past(), torch_decoder.seen, [], [])
     for number, case in enumerate(prompts):
         begin = len(asked.theirs)
         they, we = (_say(part, number, case) for part in (theirs, ours))
         path = asked.theirs[begin:]  # before the question, after it, then after each word
-        asked.ours.extend(_follow(asked, [one.embeds for one in path]))
+        asked.ours.extend(_follow(asked.decoder, [one.embeds for one in path]))
         prompt = path[1].embeds
         ids = [*vocabulary.encode(case.answer), EOS_ID]
         whole = np.concatenate([prompt, table[ids[:-1]][None]], axis=1)
         ends = range(prompt.shape[1], whole.shape[1] + 1)
-        given = _follow(asked, [whole[:, :end] for end in ends])
+        given = _follow(asked.decoder, [whole[:, :end] for end in ends])
         wanted = logits_of_last(model, whole, len(ids))
         verdicts: tuple[float | None, float | None] = (None, None)
         if case.yes_no:
@@ -190,10 +191,9 @@ def _never_said(vocabulary: Vocabulary, case: PromptCase) -> list[int]:
     return special + [number for word in words for number in vocabulary.encode(word)]
 
 
-def _follow(asked: Asked, path: Sequence[Floats]) -> list[Array]:
+def _follow(decoder: Decoder, path: Sequence[Floats]) -> list[Array]:
     """The engine's logits after each of ever longer embeddings (1, L, D), fed in pieces as on the box."""
-    decoder, found, before = Decoder(asked.loaded), list[Array](), 0
-    state = decoder.empty
+    found, state, before = list[Array](), decoder.empty, 0
     for embeds in path:
         state, logits = decoder.feed(state, embeds[0, before:])
         found.append(logits)

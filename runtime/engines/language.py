@@ -1,7 +1,7 @@
 """The language model: prompt pieces in, words or a yes/no score out. Knows no clip and no names.
 
-Greedy, one sequence, own loop. What comes before the question is the
-same for every question about one window and its subjects; its keys and values are kept and used again.
+Greedy, one sequence, own loop. What comes before the question is the same for every question about one window
+and its subjects; its keys and values are kept and used again.
 """
 
 from __future__ import annotations

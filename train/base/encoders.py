@@ -39,8 +39,7 @@ def take_encoders(checkpoint: Path, config: ModelConfig, work: Path, parts: Sequ
         if part == "head":
             save_file(contiguous(module), work / HEAD_ENCODER)
         else:
-            stage = {f"model.encoder.{name}": tensor for name, tensor in contiguous(module).items()}
-            save_file(stage, work / f"{part}.safetensors")
+            save_file(as_stage(module), work / f"{part}.safetensors")
     source = {"encoders_from": fingerprint(checkpoint), "taken": ", ".join(parts)}
     (work / _SOURCE).write_text(json.dumps(source) + "\n")
 
@@ -70,6 +69,11 @@ def read_source(work: Path) -> dict[str, str]:
     """
     paths = [path for name in (_STARTED, _SOURCE) if (path := work / name).exists()]
     return {name: str(value) for path in paths for name, value in json.loads(path.read_text()).items()}
+
+
+def as_stage(encoder: nn.Module) -> dict[str, Tensor]:
+    """An encoder's tensors under the names that its stage's checkpoint has."""
+    return {f"model.encoder.{name}": tensor for name, tensor in contiguous(encoder).items()}
 
 
 def contiguous(module: nn.Module) -> dict[str, Tensor]:

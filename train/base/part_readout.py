@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from runtime.contract.pixels import PixelSpec, normalise
 from runtime.people.detect import PART, PART_LOGIT, find_people, stray_parts
+from train.base.descent import descend
 from train.base.world_data import WorldData
 from train.model.vision import VisionEncoder
 from train.precision import mixed
@@ -61,16 +62,15 @@ def fit_parts(vision: VisionEncoder, data: WorldData, *, clips: int, seed: int) 
     frames = _draw(vision, data, 0, split, _FRAMES, rng)
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(vision.part.parameters(), lr=_RATE, weight_decay=_DECAY)
-    for step in range(_STEPS):
-        for group in optimiser.param_groups:
-            group["lr"] = _RATE * (1 - step / _STEPS)
+
+    def loss() -> Tensor:
         rows = torch.randint(len(frames.tokens), (_BATCH,), generator=generator)
-        optimiser.zero_grad()
-        loss = part_loss(vision.part(frames.tokens[rows])[..., 0], frames.shares[rows])
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        return part_loss(vision.part(frames.tokens[rows])[..., 0], frames.shares[rows])
+
+    descend(optimiser, loss, _STEPS, _RATE)
     aside = _draw(vision, data, split, clips, _FRAMES // 2, rng)
-    alarms = [np.mean(_alarms(vision, aside, float(least))[aside.open]) for least in _LOGITS]
+    people = _people(vision, aside.tokens[torch.from_numpy(aside.open)])
+    alarms = [np.mean(_alarms(vision, people, float(least))) for least in _LOGITS]
     least = next((x for x, rate in zip(_LOGITS, alarms, strict=True) if rate <= FALSE_ALARMS), _LOGITS[-1])
     with torch.no_grad():
         bias: Tensor = vision.part.get_parameter(f"{len(vision.part) - 1}.bias")
@@ -82,7 +82,7 @@ def score_parts(
 ) -> dict[str, float]:
     """How many frames with a hidden somebody are noticed, and how many others raise a false alarm."""
     frames = _draw(vision, data, first, last, most, np.random.default_rng(0))
-    alarms = _alarms(vision, frames, PART_LOGIT)
+    alarms = _alarms(vision, _people(vision, frames.tokens), PART_LOGIT)
     return {
         "hidden_frames": float(frames.hidden.sum()),
         "hidden_noticed": float(np.mean(alarms[frames.hidden])) if frames.hidden.any() else 0.0,
@@ -119,15 +119,20 @@ def _draw(
 
 def _heads_found(vision: VisionEncoder, tokens: Tensor) -> NDArray[np.int64]:
     """(F,): how many heads the box finds in each frame."""
-    spec, people = PixelSpec(), vision.find(tokens).numpy()
-    return np.array([len(find_people(one, spec.width, spec.height, spec)) for one in people], dtype=np.int64)
+    spec = PixelSpec()
+    counts = [len(find_people(one, spec.width, spec.height, spec)) for one in _people(vision, tokens)]
+    return np.array(counts, dtype=np.int64)
 
 
 @torch.no_grad()
-def _alarms(vision: VisionEncoder, frames: _Frames, least: float) -> NDArray[np.bool_]:
+def _people(vision: VisionEncoder, tokens: Tensor) -> NDArray[np.float32]:
+    """float32 (F, P, 10), as the box gets it."""
+    return np.asarray(vision.find(tokens).numpy(), dtype=np.float32)
+
+
+def _alarms(vision: VisionEncoder, people: NDArray[np.float32], least: float) -> NDArray[np.bool_]:
     """(F,): whether a frame shows a part that belongs to no head found, by the rule of the box."""
     rows = vision.config.grid[0]
-    people = vision.find(frames.tokens).numpy()
     some = np.flatnonzero((people[..., PART] > least).any(axis=1))
     alarmed = np.zeros(len(people), dtype=np.bool_)
     alarmed[some] = [stray_parts(people[number], rows, least) > 0 for number in some]

@@ -23,7 +23,7 @@ from train.base.bridge_stage import BridgeStage, score_episodes
 from train.base.calibrate import calibrate
 from train.base.config import BaseConfig
 from train.base.cover_readout import fit_uncovered, score_uncovered
-from train.base.encoders import HEAD_ENCODER, begin, contiguous, read_source
+from train.base.encoders import HEAD_ENCODER, as_stage, begin, contiguous, read_source
 from train.base.episodes import EpisodeMaker
 from train.base.features import Features, cache_features, domain_statistics, typical_distance
 from train.base.head_data import open_heads, render_heads
@@ -116,8 +116,8 @@ def _readouts(config: BaseConfig, work: Path) -> None:
         figures |= score(model.head, data, clips, len(data.frames))
     _note(work, "head", figures)
     fit_parts(model.vision, data, clips=clips, seed=config.seed)
-    vision = {f"model.encoder.{name}": tensor for name, tensor in contiguous(model.vision).items()}
-    save_file({**load_file(work / "vision.safetensors"), **vision}, work / "vision.safetensors")
+    stage = work / "vision.safetensors"
+    save_file({**load_file(stage), **as_stage(model.vision)}, stage)
     _note(work, "vision", score_parts(model.vision, data, clips, len(data.frames)))
     _note(work, "body", score_bodies(model.body, data, clips, len(data.frames)))
 

@@ -7,14 +7,13 @@ clip and a track of another clip, how sharp and how reliable each trait is, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from train.base.descent import descend
 from train.base.episodes import MIN_SEEN
 from train.base.features import Features
 from train.base.head_stage import hidden_traits, visible_traits
@@ -59,7 +58,7 @@ def fit_traits(
         rows = torch.randint(len(embed), (_BATCH,), generator=generator)
         return readout_loss(traits.read(embed[rows]), values[rows], shown[rows])
 
-    _descend(optimiser, loss, _STEPS, _RATE)
+    descend(optimiser, loss, _STEPS, _RATE)
     traits.read.requires_grad_(False)
     _weigh(traits, track_means(data, features), who, people, clips_each, seed)
 
@@ -116,23 +115,13 @@ def _weigh(
         )
 
     optimiser: torch.optim.Optimizer = torch.optim.Adam([*chosen, bias], lr=_PAIR_RATE)
-    _descend(optimiser, lambda: loss(_BATCH, 0.0), _PAIR_STEPS, _PAIR_RATE)
+    descend(optimiser, lambda: loss(_BATCH, 0.0), _PAIR_STEPS, _PAIR_RATE)
     correction = [*traits.correct.parameters(), bias]
     optimiser = torch.optim.AdamW(correction, lr=_CORRECTION_RATE, weight_decay=_CORRECTION_DECAY)
-    _descend(
+    descend(
         optimiser, lambda: loss(_CORRECTION_BATCH, _CORRECTION_DROPOUT), _CORRECTION_STEPS, _CORRECTION_RATE
     )
     traits.correct.requires_grad_(False)
-
-
-def _descend(optimiser: torch.optim.Optimizer, loss: Callable[[], Tensor], steps: int, rate: float) -> None:
-    """Steps down the loss of fresh draws, at a rate that falls evenly to zero."""
-    for step in range(steps):
-        for group in optimiser.param_groups:
-            group["lr"] = rate * (1 - step / steps)
-        optimiser.zero_grad()
-        loss().backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
 
 
 def readout_loss(logits: Tensor, values: Tensor, shown: Tensor) -> Tensor:

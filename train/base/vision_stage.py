@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from runtime.contract.pixels import PixelSpec, normalise
+from runtime.people.detect import PART
 from train.base.part_readout import part_loss
 from train.base.signs import shown
 from train.base.world_data import ACTION_NAMES, COLOUR_NAMES, JOINTS, SLOTS, WorldData
@@ -96,7 +97,7 @@ class VisionStage(nn.Module):
         at = torch.from_numpy((centre + noise * head[..., 2:])[picture, slot])
         weight = nearness(at, self._centres, self.encoder.config.grid, HEAD_SHARP)
         said = self.say((weight[:, None] @ tokens[picture])[:, 0])
-        part = part_loss(people[..., 9], torch.from_numpy(truth["parts"][clip, t]))
+        part = part_loss(people[..., PART], torch.from_numpy(truth["parts"][clip, t]))
         return {
             "found": found * 2,
             "part": part,
