@@ -53,6 +53,7 @@ WATCHED = (
     runtime.wire, runtime.router, runtime.server, runtime.calls, runtime.pipe, runtime.address,
     runtime.contract.serving,
 )  # fmt: skip
+_SENT = re.compile(r"(unknown field|enum value|Invalid value) .*", re.DOTALL)
 _HANG_MS = 10_000
 _PATIENT_MS = 2_000
 _BASE = Path(str(runtime.__file__)).parent / "base_bundle"
@@ -259,5 +260,6 @@ def _served() -> Iterator[_Wire]:
 
 
 def _shape(words: str) -> str:
-    """A message without its values."""
-    return re.sub(r"`[^`]*`|'[^']*'|\"[^\"]*\"|\d+", "#", words)[:200]
+    """A message without its values; what a sender wrote may hold quotes, so nothing after it counts."""
+    ours = _SENT.sub(r"\1", words)
+    return re.sub(r"got `\w+`|'[^']*'|\"[^\"]*\"|\d+", "#", ours)[:200]

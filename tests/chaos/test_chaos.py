@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from runtime.contract.dialogue import Answer, CameraReport, SubjectVerdict
 from runtime.router import Server
+from runtime.wire import Hello, encode_request
 from tests.chaos import fuzz as fuzzing
 from tests.chaos.__main__ import main
 from tests.chaos.asking import Tally, mismatch
 from tests.chaos.fuzz import EchoSession, fuzz
 from tests.chaos.gauges import Gauge, gauge, growth
 from tests.chaos.home import Resident
+from tests.chaos.mutate import ENVELOPE_BYTES
 from tests.chaos.report import Findings, table
 
 
@@ -65,6 +69,19 @@ def test_the_fuzzer_stops_when_nothing_new_is_reached() -> None:
     made = fuzz(limit=100_000, quiet=20, seed=1)
     assert 20 <= made.messages < 2_000
     assert made.quiet == 20
+
+
+@pytest.mark.parametrize("act", [fuzzing._request, fuzzing._reply])
+def test_names_that_a_sender_makes_up_are_no_new_coverage(act: Callable[[bytes], list[str]]) -> None:
+    envelope = encode_request(Hello(), bytes(16), 5_000)[:ENVELOPE_BYTES]
+    kind = "hello" if act is fuzzing._request else "done"
+    reached = {
+        words
+        for name in ("one", "t`w`o", "thr'ee\n", 'f"our')
+        for words in act(envelope + msgspec.msgpack.encode({"type": kind, name: 1}))
+    }
+    assert len(reached) == 1
+    assert "unknown field" in reached.pop()
 
 
 GRANDMA = Resident("Grandma", "kitchen", "cook", "s1")
