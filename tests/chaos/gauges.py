@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,7 @@ def watched(
         if number % every == every - 1:
             for name, pid in pids.items():
                 seen[name].append(gauge(pid))
+            sys.stderr.write(f"{number + 1} of {count}\n")
     return {name: growth(gauges) for name, gauges in seen.items()}
 
 

@@ -27,7 +27,7 @@ _FIRST_AT = 1_700_000_000.0
 
 
 def soak(broken: BrokenHome, tally: Tally, questions: int, windows: int) -> dict[str, Growth]:
-    """How much each process grew, by what was done and its name.
+    """How much each process grew, by what was done and its name; a part of which none is wanted is left out.
 
     Raises:
         RuntimeError: a window got no answer, or the runtime is away before it begins.
@@ -37,11 +37,15 @@ def soak(broken: BrokenHome, tally: Tally, questions: int, windows: int) -> dict
         raise RuntimeError("the runtime is away before the soak begins")
     pids = {"daemon": broken.process.pid, "runtime": runtime, "client": os.getpid()}
     asker = Asker(broken, tally)
-    grown = watched(pids, questions, lambda number: asker.ask(-1 - number))
-    made = {f"questions: {name}": one for name, one in grown.items()}
-    with _windows(broken) as look:
-        grown = watched(pids, windows, look)
-    return {**made, **{f"windows: {name}": one for name, one in grown.items()}}
+    made: dict[str, Growth] = {}
+    if questions:
+        grown = watched(pids, questions, lambda number: asker.ask(-1 - number))
+        made |= {f"questions: {name}": one for name, one in grown.items()}
+    if windows:
+        with _windows(broken) as look:
+            grown = watched(pids, windows, look)
+        made |= {f"windows: {name}": one for name, one in grown.items()}
+    return made
 
 
 class _Look:

@@ -6,7 +6,8 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -16,12 +17,13 @@ from runtime.router import Server
 from runtime.wire import Hello, encode_request
 from tests.chaos import fuzz as fuzzing
 from tests.chaos.__main__ import main
-from tests.chaos.asking import Tally, mismatch
+from tests.chaos.asking import Asker, Tally, mismatch
 from tests.chaos.fuzz import EchoSession, fuzz
 from tests.chaos.gauges import Gauge, gauge, growth
-from tests.chaos.home import Resident
+from tests.chaos.home import BrokenHome, Resident
 from tests.chaos.mutate import ENVELOPE_BYTES
 from tests.chaos.report import Findings, table
+from tests.chaos.soak import soak
 
 
 def test_fuzzed_messages_crash_nothing_and_coverage_guides_them() -> None:
@@ -120,6 +122,22 @@ def test_growth_after_the_warm_up_is_wrong_and_growth_before_it_is_not() -> None
     assert findings.line()["fds_growth"] > 50
     with pytest.raises(ValueError, match="too few"):
         growth(leaking[:5])
+
+
+@pytest.mark.parametrize("questions", [0, 10])
+def test_a_soak_of_which_no_windows_are_wanted_has_none(
+    questions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    home = SimpleNamespace(
+        process=SimpleNamespace(pid=os.getpid()), residents=(GRANDMA, TOM), runtime_pid=os.getpid
+    )
+    monkeypatch.setattr(Asker, "ask", lambda self, number: asked.append(number))
+    grown = soak(cast(BrokenHome, home), Tally(), questions, 0)
+    assert len(asked) == questions
+    assert set(grown) == (
+        {f"questions: {who}" for who in ("daemon", "runtime", "client")} if questions else set()
+    )
 
 
 def test_a_gauge_sees_a_descriptor_and_this_process() -> None:
