@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,21 +14,24 @@ from numpy.typing import NDArray
 from device.paths import base_bundle
 from runtime.contract.pixels import PixelSpec, normalise
 from train.base import part_readout
-from train.base.config import WorldConfig
+from train.base.config import BaseConfig, StageConfig, WorldConfig
 from train.base.part_readout import MIN_SHARE, fit_parts, part_loss, score_parts
+from train.base.refit import refit_parts
 from train.base.world_data import WorldData, cell_shares, open_world, render_world
-from train.checkpoint import load_base
+from train.checkpoint import CALIBRATION, SIZES, TOKENIZER, fingerprint, load_base, read_weights
+from train.fit import FitConfig
 from train.world.sample import sample_script
 from train.world.scene import frame_truth, render_bodies
 from train.world.script import Script
 from train.world.traits import sample_identity
 
+WORLD = WorldConfig(identities=40, clips_each=3, held_out=6, processes=2)
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> WorldData:
     folder: Path = tmp_path_factory.mktemp("parts")
-    config = WorldConfig(identities=40, clips_each=3, held_out=6, processes=2)
-    render_world(folder, config, lambda done, total: None)
+    render_world(folder, WORLD, lambda done, total: None)
     return open_world(folder)
 
 
@@ -87,3 +91,22 @@ def test_frames_without_anybody_hidden_hardly_ever_raise_an_alarm(
         told = vision.part(vision.tokens(torch.from_numpy(pictures)))[..., 0].numpy()
     shares = world.truth["parts"][:20, 0]
     assert told[shares >= MIN_SHARE].mean() > told[shares == 0].mean() + 2.0
+
+
+def test_a_base_whose_parts_are_fitted_anew_is_the_same_in_all_else(
+    world: WorldData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part_readout, "_STEPS", 3)
+    shipped = base_bundle() / "checkpoint"
+    stage = StageConfig(FitConfig(steps=1), batch=1)
+    config = BaseConfig(
+        head=stage, vision=stage, body=stage, tracks=stage, bridge=stage, language=stage, world=WORLD
+    )
+    figures = refit_parts(shipped, config, world, tmp_path)
+    assert figures["open_frames"] > 0
+    before, after = read_weights(shipped), read_weights(tmp_path)
+    changed = {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}
+    assert changed and all(name.startswith("vision.part.") for name in changed)
+    for name in (CALIBRATION, SIZES, TOKENIZER):
+        assert json.loads((tmp_path / name).read_text()) == json.loads((shipped / name).read_text())
+    assert json.loads((tmp_path / "made_by.json").read_text())["refitted_from"] == fingerprint(shipped)

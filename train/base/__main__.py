@@ -13,7 +13,9 @@ import torch
 from runtime.contract.settings import load_settings
 from train.base.config import BaseConfig
 from train.base.encoders import TAKEN, start_from, take_encoders
+from train.base.refit import refit_parts
 from train.base.run import STAGES, run_stage
+from train.base.world_data import open_world
 from train.program import run_program
 
 
@@ -37,6 +39,10 @@ def main(argv: list[str] | None = None) -> int:
         "--start-from", type=Path, metavar="CHECKPOINT",
         help="encoders that are trained begin as those of this base",
     )  # fmt: skip
+    parser.add_argument(
+        "--refit-parts", type=Path, metavar="CHECKPOINT",
+        help="only render, and write this base to WORK/checkpoint with parts of bodies read anew",
+    )  # fmt: skip
     parser.add_argument("--threads", type=int, help="torch threads; default from the configuration")
     args = parser.parse_args(argv)
     return run_program("train.base", lambda: _make(args))
@@ -45,6 +51,13 @@ def main(argv: list[str] | None = None) -> int:
 def _make(args: argparse.Namespace) -> dict[str, Any]:
     config = load_settings(args.config, BaseConfig)
     torch.set_num_threads(args.threads or config.threads)
+    if args.refit_parts:
+        run_stage("render", config, args.work)
+        world = open_world(args.work / "world")
+        return {
+            "work": str(args.work),
+            **refit_parts(args.refit_parts, config, world, args.work / "checkpoint"),
+        }
     stages = [args.only] if args.only else list(STAGES)
     if args.encoders_from:
         take_encoders(args.encoders_from, config.model, args.work, args.take)
