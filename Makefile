@@ -37,12 +37,13 @@ box: $(STAMP)
 	$(BIN)/python tests/box/set_up.py
 
 # How good the shipped base is, on people nobody trained on. QUICK=1: minutes instead of hours, one seed.
-# WORLD_SEED=5: other people; WORLD=FOLDER: any folder of clips (docs/world.md).
+# WORLD_SEED=5: other people; WORLD=FOLDER: any folder of clips (docs/world.md). KEEP=FOLDER: a seed asked once
+# counts from then on.
 SEEDS  := $(if $(WORLD_SEED),$(WORLD_SEED),$(if $(QUICK),1,1,2,3))
 evaluate: $(STAMP)
 	$(BIN)/python -m train.evaluate --bundle runtime/base_bundle \
 	  --config configs/train/evaluate$(if $(QUICK),_quick).toml \
-	  $(if $(WORLD),--world $(WORLD),--seeds $(SEEDS))
+	  $(if $(WORLD),--world $(WORLD),--seeds $(SEEDS)) $(if $(KEEP),--keep $(KEEP))
 
 # How fast the runtime is: a table and one line. OUT=docs/results writes them there. QUICK=1: whether it runs.
 bench-runtime: $(STAMP)

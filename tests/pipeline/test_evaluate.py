@@ -40,8 +40,9 @@ def scored(work: Path) -> dict[str, Any]:
         encoding="utf-8",
     )
     done = evaluate(
-        "--config", str(config), "--seeds", str(SEED), "--work", str(work), "--json", str(work / "r.json")
-    )
+        "--config", str(config), "--seeds", str(SEED), "--work", str(work), "--json", str(work / "r.json"),
+        "--keep", str(work / "kept"),
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "wanted" in done.stderr
     line: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -109,6 +110,17 @@ def test_run_that_was_stopped_asks_only_what_was_not_answered(scored: dict[str, 
     assert {**again["instant"], **again["trained"]} == {**scored["instant"], **scored["trained"]}
     assert instant.exists()
     assert trained.stat().st_mtime_ns == kept
+
+
+def test_seed_that_was_kept_is_scored_without_its_clips(scored: dict[str, Any], work: Path) -> None:
+    elsewhere = work / "elsewhere"
+    done = evaluate(
+        "--config", str(work / "c.toml"), "--seeds", str(SEED), "--work", str(elsewhere),
+        "--keep", str(work / "kept"),
+    )  # fmt: skip
+    again = json.loads(done.stdout.splitlines()[-1])
+    assert {**again, "seconds": None} == {**scored, "seconds": None}
+    assert [path.name for path in elsewhere.iterdir()] == ["presence.png"]
 
 
 @pytest.mark.usefixtures("scored")

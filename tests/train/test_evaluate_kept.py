@@ -1,4 +1,4 @@
-"""Claims about kept answers: whole, and only for what they came of."""
+"""Claims about kept answers and saved seeds: whole, and only for what they came of."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 from train.evaluate.answers import Answers
 from train.evaluate.folder import Enrolled, Household
 from train.evaluate.kept import answers_key, read_kept, write_kept
+from train.evaluate.saved import read_saved, saved_path, write_saved
+from train.evaluate.score import Seed
 from train.evaluate.trials import Description, Presence
 from train.world.files import ClipRecord
 
@@ -57,3 +59,19 @@ def test_file_that_is_not_whole_is_no_answer(tmp_path: Path, home: Household, ra
     path.write_bytes(raw)
     assert read_kept(path, KEY, home) is None
     assert read_kept(tmp_path / "none.json", KEY, home) is None
+
+
+@pytest.mark.parametrize("trained", [None, ANSWERS])
+def test_a_seed_comes_back_as_it_was_and_only_for_what_it_came_of(
+    tmp_path: Path, trained: Answers | None
+) -> None:
+    path, seed = saved_path(tmp_path / "keep", 2), Seed(2, ANSWERS, trained, {"0.5": 0.25}, 3)
+    write_saved(path, KEY, seed)
+    assert read_saved(path, KEY) == seed
+    assert read_saved(path, answers_key("other")) is None
+    assert read_saved(saved_path(tmp_path, 3), KEY) is None
+    first = path.read_bytes()
+    write_saved(path, KEY, seed)
+    assert path.read_bytes() == first
+    path.write_bytes(first[:-9])
+    assert read_saved(path, KEY) is None

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from train.evaluate.folder import read_households
 from train.evaluate.kept import answers_key
 from train.evaluate.render import render_seed
 from train.evaluate.report import draw, split_table, table
+from train.evaluate.saved import read_saved, saved_path, write_saved
 from train.evaluate.score import Seed, result_line
 from train.evaluate.splits import split_figures
 from train.exporting import export_checkpoint
@@ -48,6 +49,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--seeds", type=_seeds, default=_SEEDS, help="seeds of the people, such as 1,2,3")
     where.add_argument("--world", type=Path, help="score on this folder of clips instead (docs/world.md)")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER",
+        help="write each seed's answers there, and do not ask again what is there: seeds can take days",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path, help="also write the result line here")
     return parser.parse_args(argv)
 
@@ -64,16 +69,12 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     bundle = Bundle.open(args.bundle.absolute())
     bundle.verify()
     if args.world is not None:
-        seeds = [_score(args, config, bundle, None, args.world)]
+        *_, whole = _scored(args, config, bundle, None, args.world)
+        seeds = [whole]
     else:
         if not args.seeds or min(args.seeds) < 0:
             raise UsageError("--seeds wants numbers from 0 on, such as 1,2,3.")
-        seeds = []
-        for number in args.seeds:
-            sizes = "".join(str(size) for size in config.sizes)
-            folder = args.work / f"seed-{number}-{config.households}x{sizes}-{config.strangers}"
-            render_seed(folder, number, config, bar(f"render {number}"))
-            seeds.append(_score(args, config, bundle, number, folder))
+        seeds = [_seed(args, config, bundle, number) for number in args.seeds]
     about = {
         "world": "rendered" if args.world is None else str(args.world),
         "config": dataclasses.asdict(config),
@@ -90,27 +91,48 @@ def _evaluate(args: argparse.Namespace) -> dict[str, Any]:
     return line
 
 
-def _score(
-    args: argparse.Namespace, config: EvaluateConfig, bundle: Bundle, number: int | None, folder: Path
-) -> Seed:
+def _seed(args: argparse.Namespace, config: EvaluateConfig, bundle: Bundle, number: int) -> Seed:
+    """A seed's people, as far as they were not asked before: instant adapters first, then trained ones."""
+    key = answers_key(bundle.bundle_id, repr(config))
+    kept = read_saved(saved_path(args.keep, number), key) if args.keep else None
+    if kept is not None and (kept.trained is not None or not config.trained):
+        return kept
+    sizes = "".join(str(size) for size in config.sizes)
+    folder = args.work / f"seed-{number}-{config.households}x{sizes}-{config.strangers}"
+    render_seed(folder, number, config, bar(f"render {number}"))
+    for seed in _scored(args, config, bundle, number, folder, kept):
+        if args.keep:
+            write_saved(saved_path(args.keep, number), key, seed)
+    return seed
+
+
+def _scored(
+    args: argparse.Namespace, config: EvaluateConfig, bundle: Bundle, number: int | None, folder: Path,
+    known: Seed | None = None,
+) -> Iterator[Seed]:  # fmt: skip
+    """The seed with its instant adapters' answers, unless they are known; then with the trained ones'."""
     homes = read_households(folder)
     label = "" if number is None else f" {number}"
     name = folder.name or "world"
     work = args.work / "answers" / name
-    key = answers_key(bundle.bundle_id)
-    answers = ask_all(args.bundle, homes, work, key=key, boxes=config.processes, progress=bar(f"ask{label}"))
-    _keep(work.with_suffix(".jsonl"), answers)
-    trained = None
+    if known is None:
+        key = answers_key(bundle.bundle_id)
+        answers = ask_all(
+            args.bundle, homes, work, key=key, boxes=config.processes, progress=bar(f"ask{label}")
+        )
+        _keep(work.with_suffix(".jsonl"), answers)
+        members = sum(len(home.members) for home in homes)
+        known = Seed(number, answers, None, crop_knn(homes, bar(f"baseline{label}")), members)
+        yield known
     if config.trained:
         chosen = homes[:: max(1, len(homes) // config.trained)][: config.trained]
-        seconds = config.trained_seconds
-        key = answers_key(bundle.bundle_id, f"{seconds:g}")
+        key = answers_key(bundle.bundle_id, f"{config.trained_seconds:g}")
         trained = ask_trained(
-            args.bundle, chosen, work, key=key, seconds=seconds, progress=bar(f"train{label}")
-        )
+            args.bundle, chosen, work, key=key, seconds=config.trained_seconds,
+            progress=bar(f"train{label}"),
+        )  # fmt: skip
         _keep(args.work / "answers" / f"{name}-trained.jsonl", trained)
-    members = sum(len(home.members) for home in homes)
-    return Seed(number, answers, trained, crop_knn(homes, bar(f"baseline{label}")), members)
+        yield dataclasses.replace(known, trained=trained)
 
 
 def _keep(path: Path, answers: Any) -> None:
