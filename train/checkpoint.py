@@ -27,6 +27,8 @@ WEIGHTS, SIZES, TOKENIZER, CALIBRATION = (
     "tokenizer.json",
     "calibration.json",
 )
+EVALUATION, MADE_BY = "evaluation.json", "made_by.json"
+"""What a checkpoint that was just made says of itself, for the manifest of a bundle."""
 _LARGEST_HALF = 65504.0
 _NEUTRAL = "bridge.traits.correct."
 """Layers that change nothing while they are zero; a base that is older than they are lacks them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,16 @@ from train.base.config import BaseConfig, StageConfig, WorldConfig
 from train.base.part_readout import MIN_SHARE, fit_parts, part_loss, score_parts
 from train.base.refit import refit_parts
 from train.base.world_data import WorldData, cell_shares, open_world, render_world
-from train.checkpoint import CALIBRATION, SIZES, TOKENIZER, fingerprint, load_base, read_weights
+from train.checkpoint import (
+    CALIBRATION,
+    EVALUATION,
+    MADE_BY,
+    SIZES,
+    TOKENIZER,
+    fingerprint,
+    load_base,
+    read_weights,
+)
 from train.fit import FitConfig
 from train.world.sample import sample_script
 from train.world.scene import frame_truth, render_bodies
@@ -102,11 +112,15 @@ def test_a_base_whose_parts_are_fitted_anew_is_the_same_in_all_else(
     config = BaseConfig(
         head=stage, vision=stage, body=stage, tracks=stage, bridge=stage, language=stage, world=WORLD
     )
-    figures = refit_parts(shipped, config, world, tmp_path)
+    old, new = tmp_path / "old", tmp_path / "new"
+    shutil.copytree(shipped, old)
+    (old / EVALUATION).write_text('{"head": {"eer": 0.1}, "vision": {}}')
+    figures = refit_parts(old, config, world, new)
     assert figures["open_frames"] > 0
-    before, after = read_weights(shipped), read_weights(tmp_path)
+    before, after = read_weights(old), read_weights(new)
     changed = {name for name, tensor in before.items() if not torch.equal(tensor, after[name])}
     assert changed and all(name.startswith("vision.part.") for name in changed)
     for name in (CALIBRATION, SIZES, TOKENIZER):
-        assert json.loads((tmp_path / name).read_text()) == json.loads((shipped / name).read_text())
-    assert json.loads((tmp_path / "made_by.json").read_text())["refitted_from"] == fingerprint(shipped)
+        assert json.loads((new / name).read_text()) == json.loads((old / name).read_text())
+    assert json.loads((new / MADE_BY).read_text()) == {"refitted_from": fingerprint(old)}
+    assert json.loads((new / EVALUATION).read_text()) == {"head": {"eer": 0.1}, "vision": figures}

@@ -37,7 +37,7 @@ from train.base.tokens import build_tokenizer
 from train.base.trait_readout import fit_traits
 from train.base.vision_stage import VisionStage
 from train.base.world_data import WorldData, open_world, render_world
-from train.checkpoint import CALIBRATION, round_to_half, save_base
+from train.checkpoint import CALIBRATION, EVALUATION, MADE_BY, round_to_half, save_base
 from train.fit import FitConfig, fit
 from train.model.pvchat import PVChat, build_model
 from train.progress import bar, steps
@@ -227,9 +227,9 @@ def _assemble(config: BaseConfig, work: Path) -> None:
     _write(out / CALIBRATION, calibration_to_json(calibration))
     _note(work, "language", {**alone, **figures})
     notes = {name: json.loads((work / "metrics" / f"{name}.json").read_text()) for name in _NOTED}
-    _write(out / "evaluation.json", notes)
+    _write(out / EVALUATION, notes)
     command = "python -m train.base configs/train/tiny.toml"
-    _write(out / "made_by.json", {"command": command, "seed": config.seed, **read_source(work)})
+    _write(out / MADE_BY, {"command": command, "seed": config.seed, **read_source(work)})
 
 
 def _load_language(model: PVChat, work: Path) -> None:
