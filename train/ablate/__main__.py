@@ -1,7 +1,7 @@
 """`python -m train.ablate`: the paper's ablations on the rendered household. Ends with one line of JSON.
 
-Needs the work folder of `train.base` after its stage `bridge`: the same frozen features serve every run. Each
-run's figures are kept beside it, so a second call goes on where the first one stopped.
+Needs the work folder of `train.base` after stage `bridge`, whose frozen features serve every run; the data
+table needs a base alone. Figures of runs are kept, so a second call goes on where the first one stopped.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +70,13 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def _ablate(args: argparse.Namespace) -> dict[str, Any]:
     config = load_settings(args.config, BaseConfig)
     torch.set_num_threads(config.threads)
-    ground = _ground(config, args.work)
+    ground = cache(lambda: _ground(config, args.work))
     seeds = [int(seed) for seed in args.seeds.split(",")]
     args.out.mkdir(parents=True, exist_ok=True)
     texts, line = [], {"seeds": seeds, "steps": args.steps}
     for name in args.tables.split(","):
         if name == EVIDENCE:
-            tables = [_evidence(ground, args.work, seed) for seed in seeds]
+            tables = [_evidence(ground(), args.work, seed) for seed in seeds]
             line[name] = tables
             texts.append(evidence_markdown(tables))
             continue
@@ -88,7 +89,7 @@ def _ablate(args: argparse.Namespace) -> dict[str, Any]:
         if name in LANGUAGE_TABLES:
             described = LANGUAGE_TABLES[name]
             said = {
-                v.label: [_described(ground, v, seed, args) for seed in seeds] for v in described.variants
+                v.label: [_described(ground(), v, seed, args) for seed in seeds] for v in described.variants
             }
             line[name] = said
             texts.append(language_markdown(described, said, args.steps))
@@ -96,7 +97,7 @@ def _ablate(args: argparse.Namespace) -> dict[str, Any]:
         if name not in BRIDGE_TABLES:
             raise UsageError(f"there is no table {name!r}.", f"Tables: {', '.join(TABLES)}.")
         table = BRIDGE_TABLES[name]
-        runs = {one.label: [_kept(ground, one, seed, args) for seed in seeds] for one in table.variants}
+        runs = {one.label: [_kept(ground(), one, seed, args) for seed in seeds] for one in table.variants}
         line[name] = runs
         texts.append(bridge_markdown(table, runs, args.steps))
     (args.out / "ablations.md").write_text("\n".join(texts), encoding="utf-8")
@@ -129,13 +130,14 @@ def _described(
 
 
 def _data(args: argparse.Namespace, seed: int) -> dict[str, dict[str, float]]:
-    """By variant; kept like every run."""
-    path = args.out / f"data-{args.people}-seed{seed}.json"
+    """By variant; kept like every run, for the base that it is about."""
+    folder = args.base or args.work / "checkpoint"
+    model, _ = load_base(folder)
+    base = fingerprint(folder)
+    path = args.out / f"data-{base[:12]}-{args.people}-seed{seed}.json"
     if not path.exists():
-        folder = args.base or args.work / "checkpoint"
-        model, _ = load_base(folder)
         figures = run_people(
-            model, fingerprint(folder), DATA_VARIANTS, seed, args.people, SubjectConfig(), bar(f"data {seed}")
+            model, base, DATA_VARIANTS, seed, args.people, SubjectConfig(), bar(f"data {seed}")
         )
         path.write_text(json.dumps(figures) + "\n", encoding="utf-8")
     kept: dict[str, dict[str, float]] = json.loads(path.read_text(encoding="utf-8"))
