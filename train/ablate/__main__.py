@@ -132,10 +132,10 @@ def _described(
 def _data(args: argparse.Namespace, seed: int) -> dict[str, dict[str, float]]:
     """By variant; kept like every run, for the base that it is about."""
     folder = args.base or args.work / "checkpoint"
-    model, _ = load_base(folder)
     base = fingerprint(folder)
     path = args.out / f"data-{base[:12]}-{args.people}-seed{seed}.json"
     if not path.exists():
+        model, _ = load_base(folder)
         figures = run_people(
             model, base, DATA_VARIANTS, seed, args.people, SubjectConfig(), bar(f"data {seed}")
         )

@@ -30,6 +30,11 @@ class WorldConfig:
         if min(self.held_out, self.identities - self.held_out) < 3:
             raise ValueError("a clip may show three people: at least 3 must be held out and 3 trained on")
 
+    @property
+    def training_clips(self) -> int:
+        """How many clips, from the first on, are for training; the others show people held out."""
+        return (self.identities - self.held_out) * self.clips_each
+
 
 @dataclass(frozen=True, slots=True)
 class HeadDataConfig:

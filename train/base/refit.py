@@ -39,7 +39,7 @@ def refit_parts(checkpoint: Path, config: BaseConfig, data: WorldData, out: Path
         BundleError: there is no checkpoint.
     """
     model, sizes = load_base(checkpoint)
-    clips = (config.world.identities - config.world.held_out) * config.world.clips_each
+    clips = config.world.training_clips
     fit_parts(model.vision, data, clips=clips, seed=config.seed)
     figures = score_parts(model.vision, data, clips, len(data.frames))
     save_base(out, model, sizes, (checkpoint / TOKENIZER).read_text(encoding="utf-8"))

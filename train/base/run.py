@@ -68,11 +68,6 @@ def _trained(config: BaseConfig) -> int:
     return config.world.identities - config.world.held_out
 
 
-def _clips(config: BaseConfig) -> int:
-    """How many clips of the set are for training; the others show people held out."""
-    return _trained(config) * config.world.clips_each
-
-
 def _render(config: BaseConfig, work: Path) -> None:
     _world(config, work)
 
@@ -93,7 +88,9 @@ def _vision(config: BaseConfig, work: Path) -> None:
     torch.manual_seed(config.seed)
     data, model = _world(config, work), build_model(config.model)
     begin(model.vision, work, "vision")
-    stage = VisionStage(model.vision, data, _clips(config), batch=config.vision.batch, seed=config.seed)
+    stage = VisionStage(
+        model.vision, data, config.world.training_clips, batch=config.vision.batch, seed=config.seed
+    )
     _fit(stage, [(stage, 1.0)], stage.loss, config.vision.fit, work, "vision")
 
 
@@ -101,13 +98,15 @@ def _body(config: BaseConfig, work: Path) -> None:
     torch.manual_seed(config.seed)
     data, model = _world(config, work), build_model(config.model)
     begin(model.body, work, "body")
-    stage = BodyStage(model.body, data, _clips(config), batch=config.body.batch, seed=config.seed)
+    stage = BodyStage(
+        model.body, data, config.world.training_clips, batch=config.body.batch, seed=config.seed
+    )
     _fit(stage, [(stage, 1.0)], stage.loss, config.body.fit, work, "body")
 
 
 def _readouts(config: BaseConfig, work: Path) -> None:
     """What is read from the frozen encoders' maps and tokens; and how good the encoders are."""
-    model, data, clips = with_encoders(config, work), _world(config, work), _clips(config)
+    model, data, clips = with_encoders(config, work), _world(config, work), config.world.training_clips
     fit_pose(model.head, data, clips=clips, seed=config.seed)
     fit_uncovered(model.head, data, clips=clips, seed=config.seed)
     save_file(contiguous(model.head), work / HEAD_ENCODER)
@@ -154,7 +153,7 @@ def _calibrate(config: BaseConfig, work: Path) -> None:
     for name in ("bridge", "enrol"):
         load_part(getattr(model, name), work / "bridge.safetensors", name)
     features = open_features(config, work, model)
-    clips = np.arange(0, _clips(config), 3)
+    clips = np.arange(0, config.world.training_clips, 3)
     mean, whiten = domain_statistics(features.tokens, clips)
     save_file({"mean": mean.contiguous(), "whiten": whiten.contiguous()}, work / _DOMAIN)
     _put_domain(model, work)

@@ -6,6 +6,7 @@ A seed counts only for the bundle, the settings and the code that gave it, as a 
 from __future__ import annotations
 
 import gzip
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def read_saved(path: Path, key: str) -> Seed | None:
     """A seed; None: there is none, or it came of something else."""
     try:
         saved = msgspec.json.decode(gzip.decompress(path.read_bytes()), type=_Saved)
-    except (OSError, EOFError, msgspec.MsgspecError):
+    except (OSError, EOFError, zlib.error, msgspec.MsgspecError):
         return None
     return saved.seed if saved.key == key else None
 
