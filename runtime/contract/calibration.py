@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from runtime.contract.dialogue import Verdict
 from runtime.contract.prompt import MAX_SUBJECTS
@@ -32,6 +32,7 @@ class SourceCalibration:
             told, whom detection overlooks; 1 in 20 where it was not measured.
         blind_below: quality (0..1) below which a view tells nothing, not even who somebody is not; None: the
             calibration's `min_quality`.
+        accept, min_quality: of this evidence, where they are not the calibration's; None: they are.
     """
 
     scale: float
@@ -41,6 +42,8 @@ class SourceCalibration:
     nobody: float = -3.0
     blind_below: float | None = None
     slip: float = 0.0
+    accept: float | None = None
+    min_quality: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.slip < 0.5:
@@ -86,11 +89,13 @@ class Calibration:
     described_with: int = 1
 
     def __post_init__(self) -> None:
-        if not (0 < self.prior < 1 and 0 <= self.reject < self.accept <= 1):
-            raise ValueError(
-                f"0 < prior < 1 and 0 <= reject < accept <= 1 are needed, got prior {self.prior}, "
-                f"reject {self.reject}, accept {self.accept}"
-            )
+        wanted = [one.accept for one in self.sources.values() if one.accept is not None]
+        for accept in (self.accept, *wanted):
+            if not (0 < self.prior < 1 and 0 <= self.reject < accept <= 1):
+                raise ValueError(
+                    f"0 < prior < 1 and 0 <= reject < accept <= 1 are needed, got prior {self.prior}, "
+                    f"reject {self.reject}, accept {accept}"
+                )
         if not 0 <= self.correlation <= 1:
             raise ValueError(f"0 <= correlation <= 1 is needed, got {self.correlation}")
         if not 1 <= self.described_with <= MAX_SUBJECTS:
@@ -110,6 +115,14 @@ class Calibration:
         mean = sum(weight * llr for weight, llr in zip(weights, llrs, strict=True)) / sum(weights)
         count = sum(weights) ** 2 / sum(weight * weight for weight in weights)
         return max(-MAX_LLR, min(MAX_LLR, mean * (count / (1 + (count - 1) * self.correlation))))
+
+    def judging(self, source: SourceCalibration) -> Calibration:
+        """The rules for evidence of this kind, which may ask for more, or for less, than others do."""
+        return replace(
+            self,
+            accept=self.accept if source.accept is None else source.accept,
+            min_quality=self.min_quality if source.min_quality is None else source.min_quality,
+        )
 
     def probability(self, llr: float) -> float:
         """Posterior probability of presence, 0..1."""

@@ -90,6 +90,11 @@ class PersonTokens:
     views: tuple[PersonView, ...]
 
 
+def clearest_of(views: Sequence[PersonView], track: int) -> PersonView:
+    """The view of a track that tells best who it is. What is known of a track rests on all of its views."""
+    return max((view for view in views if view.track == track), key=lambda view: view.quality)
+
+
 def views_within(
     views: Sequence[PersonView], span: Sequence[int], fps: float
 ) -> tuple[list[PersonView], tuple[int, ...]]:

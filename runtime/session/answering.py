@@ -77,7 +77,7 @@ def answer_intent(
         text=said.text,
         verdict=said.verdict,
         confidence=said.confidence,
-        threshold=looked.models.manifest.calibration.accept,
+        threshold=looked.models.rules(looked.observation.source).accept,
         as_of=footage.newest_at,
         frame_age_ms=age_ms,
         subjects=said.subjects,
@@ -190,10 +190,10 @@ def _who(looked: Looked, names: Mapping[str, str]) -> _Said:
 def _stranger(looked: Looked) -> _Said:
     """yes: somebody who can be told is surely nobody enrolled; no: everybody in view is enrolled."""
     findings = looked.findings
-    calibration = looked.models.manifest.calibration
+    rules = looked.models.rules(looked.observation.source)
     open_people = [person for person in findings.people if person.subject_id is None]
     real = [person for person in open_people if not person.pictured]
-    clear = [p for p in real if p.tellable and calibration.verdict(p.unknown) == "yes"]
+    clear = [p for p in real if p.tellable and rules.verdict(p.unknown) == "yes"]
     reason = " ".join(findings.doubts)
     verdict: Verdict
     if clear:

@@ -17,6 +17,8 @@ from runtime.contract.dialogue import SubjectVerdict, Verdict
 from runtime.people.views import PersonView
 from runtime.session.judge import NOBODY, Claim
 
+_CHANCE_SHARE = 0.25
+"""Who is found in no more of the looks, or in one, and can never be told, may be a lamp (ADR 0053)."""
 ON_SCREEN = "The face may be on a screen."
 
 
@@ -113,13 +115,14 @@ def decide(
 
 
 def chance_finds(views: Sequence[PersonView], looks: int, blind_below: float | None) -> frozenset[int]:
-    """Persons found in one look of several, in a view that tells nothing: a shadow more often than a head."""
+    """Persons found in few of several looks, in views that tell nothing: a shadow more often than a head."""
     if blind_below is None or looks < 2:
         return frozenset()
+    few = max(1.0, _CHANCE_SHARE * looks)
     seen: dict[int, list[float]] = {}
     for view in views:
         seen.setdefault(view.track, []).append(view.quality)
-    return frozenset(number for number, mine in seen.items() if len(mine) == 1 and mine[0] < blind_below)
+    return frozenset(number for number, mine in seen.items() if len(mine) <= few and max(mine) < blind_below)
 
 
 def combine(judgements: Sequence[Judgement]) -> Verdict:
@@ -131,16 +134,20 @@ def combine(judgements: Sequence[Judgement]) -> Verdict:
 
 
 def _pooled(claims: Sequence[Claim], calibration: Calibration) -> dict[tuple[str, int], Claim]:
-    """One claim per subject and person: the strongest one's view and window, the evidence of all."""
+    """One claim per subject and person: the evidence of all, the clearest one's view and window."""
     groups: dict[tuple[str, int], list[Claim]] = {}
     for claim in claims:
         groups.setdefault((claim.subject_id, claim.person), []).append(claim)
     pooled = {}
     for key, group in groups.items():
-        qualities = [claim.view.quality if claim.view else 0.0 for claim in group]
+        qualities = [_clearness(claim) for claim in group]
         llr = calibration.pool([claim.llr for claim in group], qualities)
-        pooled[key] = replace(max(group, key=lambda claim: claim.llr), llr=llr)
+        pooled[key] = replace(max(group, key=_clearness), llr=llr)
     return pooled
+
+
+def _clearness(claim: Claim) -> float:
+    return claim.view.quality if claim.view else 0.0
 
 
 def _shares(best: Mapping[tuple[str, int], Claim], calibration: Calibration) -> dict[tuple[str, int], float]:

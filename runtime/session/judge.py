@@ -17,7 +17,7 @@ from runtime.engines.base import Array
 from runtime.people.cluster import mean_template
 from runtime.people.cohort import face_likeness
 from runtime.people.face_calibration import COLOURLESS_TRUST
-from runtime.people.views import PersonView
+from runtime.people.views import PersonView, clearest_of
 from runtime.session.denials import after_denials
 from runtime.session.models import BRIDGE, FACE, Models
 from runtime.session.observe import Observation, Window
@@ -48,7 +48,7 @@ class Claim:
     Attributes:
         person: number of the person in the observation; -1: nobody was found.
         llr: natural logarithm of the likelihood ratio, |llr| <= 12.
-        view: the view that fits best; None with nobody.
+        view: the clearest view of whom the evidence is about; None with nobody.
         window: index of the observation's window, 0 for faces.
     """
 
@@ -182,7 +182,8 @@ def _bridge_claims(models: Models, window: Window, number: int, adapters: Sequen
     outputs = run_bridge(models, window, adapters)
     claims = []
     for slot, adapter in enumerate(adapters):
-        view = views[int(np.argmax(outputs["match"][slot, : len(views)]))]
+        matched = views[int(np.argmax(outputs["match"][slot, : len(views)]))]
+        view = clearest_of(views, matched.track)
         llr = calibration.llr(float(outputs["presence"][slot]), view.quality)
         claims.append(Claim(adapter.subject_id, window.people[view.track], llr, view, number))
     return claims

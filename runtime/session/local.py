@@ -43,7 +43,7 @@ _FACES_PER_PERSON = 4
 _CLAIMS_KEPT = 32
 _MIN_FACE_VIEWS = 2
 """One face in several looks may be a chance find, badly aligned: it tells nobody apart."""
-_MIN_HIDDEN, _HIDDEN_SHARE = 2, 0.4
+_MIN_HIDDEN, _HIDDEN_SHARE = 2, 0.3
 """A body without a head counts when it is seen in this many looks, and in this share of them."""
 
 
@@ -201,7 +201,7 @@ class LocalSession:
             [claim for claim in claims if claim.person not in nobody],
             able={one.adapter.subject_id: len(one.adapter.views(source)) > 0 for one in installed},
             compared=compared - {NOBODY},
-            calibration=self._models.manifest.calibration,
+            calibration=self._models.rules(source),
             pictured=observation.pictured,
             blind_below=blind_below,
             min_views=_MIN_FACE_VIEWS if source == "face" and observation.looks > 1 else 1,

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from runtime.config import RuntimeConfig
 from runtime.contract.bundle import Bundle, EngineSpec, Manifest, manifest_to_json
-from runtime.contract.calibration import SourceCalibration
+from runtime.contract.calibration import Calibration, SourceCalibration
 from runtime.contract.errors import BundleError, EngineError
+from runtime.contract.sources import PersonSource
 from runtime.engines.base import Engine
 from runtime.engines.language import LanguageModel, load_vocabulary
 from runtime.engines.ort import OrtEngine, choose_provider, library_version
@@ -124,6 +125,10 @@ class Models:
         if found is None:
             raise BundleError(f"the bundle has no calibration of {source!r}.", "Export the bundle again.")
         return found
+
+    def rules(self, source: PersonSource) -> Calibration:
+        """What decides where people are told by this source."""
+        return self.manifest.calibration.judging(self.calibration(FACE if source == "face" else BRIDGE))
 
 
 def open_engine(

@@ -162,3 +162,17 @@ def test_what_a_newer_calibration_says_beyond_is_passed_over_and_what_an_older_l
     assert calibration_from_json(written).sources["bridge"].blind_below == 0.07
     del written["sources"]["bridge"]["blind_below"]
     assert calibration_from_json(written).sources["bridge"].blind_below is None
+
+
+def test_evidence_of_one_kind_may_ask_for_more_than_others_do() -> None:
+    strict, plain = SourceCalibration(1.0, 0.0, accept=0.95, min_quality=0.3), SourceCalibration(1.0, 0.0)
+    rules = Calibration(sources={"bridge": strict, "face": plain}, min_quality=0.2)
+    assert [rules.judging(one).verdict(0.93) for one in (strict, plain)] == ["unsure", "yes"]
+    assert [rules.judging(one).min_quality for one in (strict, plain)] == [0.3, 0.2]
+    assert calibration_from_json(calibration_to_json(rules)) == rules
+
+
+@pytest.mark.parametrize("accept", [0.1, 1.01, math.nan])
+def test_a_source_that_accepts_what_is_rejected_is_refused(accept: float) -> None:
+    with pytest.raises(ValueError, match="accept"):
+        Calibration(sources={"bridge": SourceCalibration(1.0, 0.0, accept=accept)})

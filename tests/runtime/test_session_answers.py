@@ -73,6 +73,14 @@ def test_somebody_too_poorly_seen_turns_no_into_unsure(home: TinyHome) -> None:
     assert answer.unknown_people == 1
 
 
+def test_one_clear_view_proves_who_is_poorly_seen_otherwise_and_is_the_one_shown(home: TinyHome) -> None:
+    not_as_learned = (ANN[0], ANN[1] + 12, ANN[2])
+    frames = [{19: POOR_ANN}] * 5 + [{19: not_as_learned}] + [{19: POOR_ANN}] * 2
+    answer = home.ask(home.clip(*frames, seconds=0.25), "existence", "ann")
+    assert answer.verdict == "yes"
+    assert [round(one.at * 4) for one in answer.evidence] == [5]
+
+
 def test_the_right_person_poorly_seen_is_unsure_and_not_yes(home: TinyHome) -> None:
     answer = home.ask(home.clip({19: POOR_ANN}), "existence", "ann")
     assert (answer.verdict, exit_code(answer)) == ("unsure", 3)

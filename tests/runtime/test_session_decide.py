@@ -98,9 +98,22 @@ def test_who_cannot_be_named_can_still_be_told_apart_down_to_views_that_tell_not
     assert verdict(covered, A) == "unsure"
 
 
-def test_a_single_blind_view_among_several_looks_is_a_chance_find() -> None:
+def test_who_is_seen_clearly_in_one_window_is_told_however_poor_the_others_are() -> None:
+    clear, dark = view(0, 0, 0.8), view(0, 9, 0.01)
+    claims = [Claim(A, 0, 5.0, clear, window=0), Claim(A, 0, 6.0, dark, window=1)]
+    found = decide(
+        [clear, dark], claims, able={A: True}, compared=frozenset({0}), calibration=RULES, doubts=()
+    )
+    claim = found.judgements[A].claim
+    assert verdict(found, A) == "yes"
+    assert claim is not None and (claim.view, claim.window) == (clear, 0), "what is shown is what proves it"
+
+
+def test_blind_views_in_few_of_several_looks_are_a_chance_find() -> None:
     views = [view(0, 0), view(0, 1), view(1, 1, 0.01), view(2, 0, 0.01), view(2, 1, 0.02), view(3, 1, 0.5)]
-    assert chance_finds(views, 8, 0.07) == {1}
+    assert chance_finds(views, 8, 0.07) == {1, 2}
+    assert chance_finds(views, 7, 0.07) == {1}, "two of seven looks are more than a quarter"
+    assert chance_finds(views, 2, 0.07) == {1}, "one look of two is one look"
     assert chance_finds(views, 1, 0.07) == frozenset(), "one look alone cannot be confirmed by another"
     assert chance_finds(views, 8, None) == frozenset()
 

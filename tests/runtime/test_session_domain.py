@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from runtime.contract.errors import EngineError, UnavailableError
+from runtime.contract.serving import ClipSource
 from runtime.people.faces import Face
 from runtime.session.models import Models
 from tests.fakes.tiny_bundle import ANN, make_bundle
@@ -64,12 +65,22 @@ def test_a_scene_that_only_a_face_can_tell_is_unavailable_where_no_face_can_be_l
     assert tiny.ask(clip, "existence", "ann").verdict == "yes"
 
 
-@pytest.mark.parametrize(("score", "verdict"), [(None, "yes"), (0.6, "yes"), (0.8, "unsure")])
-def test_a_scene_with_a_clear_face_is_ordinary_footage_and_any_other_is_drawn(
+@pytest.mark.parametrize(("score", "verdict"), [(None, "yes"), (1.2, "yes"), (1.3, "unsure")])
+def test_among_drawn_people_only_a_very_clear_face_makes_a_scene_ordinary_footage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, score: float | None, verdict: str
 ) -> None:
     tiny = home(tmp_path, monkeypatch, Faces(score))
     assert tiny.ask(tiny.clip({19: ANN}), "existence", "ann").verdict == verdict
+
+
+@pytest.mark.parametrize(("score", "source"), [(None, "head"), (0.6, "head"), (0.8, "face")])
+def test_where_nobody_is_enrolled_a_clear_face_makes_a_scene_ordinary_footage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, score: float | None, source: str
+) -> None:
+    tiny = home(tmp_path, monkeypatch, Faces(score))
+    footage = tiny.session._projector.open(ClipSource(tiny.clip({19: ANN})))
+    seen = tiny.session._observer.observe(footage.clip, looks=3, per_track=2, check=lambda: None)
+    assert seen.source == source
 
 
 def test_a_scene_that_is_surely_drawn_needs_no_face_detector(

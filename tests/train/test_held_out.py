@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 import runtime
-from train.base.config import WorldConfig
+from train.base.config import BaseConfig, WorldConfig
 from train.base.held_out import HeldOut, Trial, run_trials
-from train.checkpoint import load_base
+from train.base.refit import recalibrate
+from train.checkpoint import CALIBRATION, EVALUATION, MADE_BY, fingerprint, load_base
 
 BASE = Path(runtime.__file__).parent / "base_bundle" / "checkpoint"
 WORLD = WorldConfig(seed=77, identities=40, clips_each=2, held_out=24)
@@ -48,3 +51,20 @@ def test_the_windows_of_a_question_cover_the_whole_clip(held: HeldOut) -> None:
     for window, people in zip(scene.windows, scene.people, strict=True):
         assert window.scene.shape[0] == held.spec.window_frames
         assert {view.track for view in window.tokens.views} == set(range(len(people)))
+
+
+def test_a_base_is_calibrated_anew_and_keeps_its_weights_and_what_it_says_of_the_rest(tmp_path: Path) -> None:
+    before = tmp_path / "before"
+    shutil.copytree(BASE, before)
+    (before / EVALUATION).write_text(json.dumps({"presence": {"cllr": 9.0}, "head": {"eer": 0.1}}))
+    (before / MADE_BY).write_text(json.dumps({"seed": 1}))
+    out = tmp_path / "after"
+    config = BaseConfig(world=WORLD, calibration_people=8)
+    figures = recalibrate(before, config, out, lambda done, total: None)
+    assert fingerprint(out) == fingerprint(BASE), "everybody's adapter stays valid"
+    old, new = (json.loads((folder / CALIBRATION).read_text()) for folder in (before, out))
+    assert new["sources"]["bridge"]["provenance"] != old["sources"]["bridge"]["provenance"]
+    assert {new[name] == old[name] for name in ("descriptions", "described_with", "domain_sure")} == {True}
+    said = json.loads((out / EVALUATION).read_text())
+    assert (said["presence"], said["head"]) == (figures, {"eer": 0.1})
+    assert json.loads((out / MADE_BY).read_text())["seed"] == 1

@@ -13,10 +13,11 @@ import torch
 from runtime.contract.settings import load_settings
 from train.base.config import BaseConfig
 from train.base.encoders import TAKEN, start_from, take_encoders
-from train.base.refit import refit_parts
+from train.base.refit import recalibrate, refit_parts
 from train.base.run import STAGES, run_stage
 from train.base.world_data import open_world
 from train.program import run_program
+from train.progress import bar
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,6 +44,10 @@ def main(argv: list[str] | None = None) -> int:
         "--refit-parts", type=Path, metavar="CHECKPOINT",
         help="only render, and write this base to WORK/checkpoint with parts of bodies read anew",
     )  # fmt: skip
+    parser.add_argument(
+        "--recalibrate", type=Path, metavar="CHECKPOINT",
+        help="only write this base to WORK/checkpoint with presence calibrated anew; its weights stay",
+    )  # fmt: skip
     parser.add_argument("--threads", type=int, help="torch threads; default from the configuration")
     args = parser.parse_args(argv)
     return run_program("train.base", lambda: _make(args))
@@ -58,6 +63,9 @@ def _make(args: argparse.Namespace) -> dict[str, Any]:
             "work": str(args.work),
             **refit_parts(args.refit_parts, config, world, args.work / "checkpoint"),
         }
+    if args.recalibrate:
+        figures = recalibrate(args.recalibrate, config, args.work / "checkpoint", bar("calibration"))
+        return {"work": str(args.work), **figures}
     stages = [args.only] if args.only else list(STAGES)
     if args.encoders_from:
         take_encoders(args.encoders_from, config.model, args.work, args.take)

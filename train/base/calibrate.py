@@ -20,6 +20,8 @@ from train.rates import best_accuracy, cllr
 ACCEPT, REJECT, PRIOR = 0.9, 0.1, 0.5
 MIN_QUALITY, BLIND_BELOW = 0.2, 0.07
 """Qualities below which nobody is recognised, and below which a view tells nothing at all (ADR 0033)."""
+_DRAWN_ACCEPT, _DRAWN_MIN_QUALITY = 0.95, 0.25
+"""What is asked of evidence from drawn heads; faces of ordinary footage keep the others (ADR 0053)."""
 _CASE_SHARES = {"present": 0.5, "lookalike": 0.05, "stranger": 0.45}
 """The stated prior: somebody is there as likely as not; one in ten who is not is a look-alike (ADR 0020)."""
 _FIRST_SLIP = -4.0
@@ -77,6 +79,8 @@ def fit_source(trials: Sequence[Trial], provenance: str) -> SourceCalibration:
         nobody=_overlooked(trials),
         blind_below=BLIND_BELOW,
         slip=round(float(torch.sigmoid(theta.detach()[3])), 4),
+        accept=_DRAWN_ACCEPT,
+        min_quality=_DRAWN_MIN_QUALITY,
     )
 
 
@@ -130,7 +134,8 @@ def measure(trials: Sequence[Trial], calibration: Calibration) -> dict[str, floa
     cosine = np.asarray([t.cosine for t in trials])
     present = np.asarray([t.case == "present" for t in trials])
     told = np.asarray([t.told for t in trials])
-    verdicts = [calibration.verdict(calibration.probability(value)) for value in llr]
+    rules = calibration.judging(calibration.sources["bridge"])
+    verdicts = [rules.verdict(rules.probability(value)) for value in llr]
 
     def rate(case: str, verdict: str) -> float:
         of_case = [said for t, said in zip(trials, verdicts, strict=True) if t.told and t.case == case]

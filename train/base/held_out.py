@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from runtime.contract.clip import window_starts
 from runtime.contract.pixels import PixelSpec
 from runtime.people.cluster import mean_template, spread_views
-from runtime.people.views import views_within
+from runtime.people.views import clearest_of, views_within
 from train.base.config import WorldConfig
 from train.base.world_data import cast_of, sample_people
 from train.model.pvchat import PVChat
@@ -40,7 +40,7 @@ _VIEWS = 16
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One window about the person who fits best: raw presence, and the quality 0..1 of the best view."""
+    """One window about the person who fits best: raw presence, and the quality 0..1 of the clearest view."""
 
     score: float
     quality: float
@@ -198,7 +198,8 @@ def _ask(model: PVChat, scene: Scene, reference: Reference) -> tuple[tuple[Look,
         views = window.tokens.views
         if not views:
             continue
-        view = views[int(out.match[number, 0, : len(views)].argmax())]
+        matched = views[int(out.match[number, 0, : len(views)].argmax())]
+        view = clearest_of(views, matched.track)
         look_at = Look(float(out.presence[number, 0]), view.quality)
         of_person.setdefault(people[view.track], []).append(look_at)
         best = max(best, float(cosines[number, 0, : len(views)].max()))

@@ -198,6 +198,7 @@ def _assemble(config: BaseConfig, work: Path) -> None:
     save_base(out, model, config.model, tokenizer.to_str())
     calibration = calibration_from_json(json.loads((work / CALIBRATION).read_text()))
     source = calibration.sources["bridge"]
+    rules = calibration.judging(source)
     features, each = open_features(config, work, model), config.world.clips_each
     maker = EpisodeMaker(
         _world(config, work), features, first=_trained(config), last=config.world.identities,
@@ -212,7 +213,7 @@ def _assemble(config: BaseConfig, work: Path) -> None:
             collect_answers(
                 stage, maker, windows=_ANSWER_WINDOWS, seed=config.seed, subjects=subjects,
                 recognised=lambda score, quality: (
-                    calibration.verdict(calibration.probability(source.llr(score, quality))) == "yes"
+                    rules.verdict(rules.probability(source.llr(score, quality))) == "yes"
                 ),
             )
         )
