@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 import runtime
-from train.base.config import BaseConfig, WorldConfig
+from train.base.config import BaseConfig, StageConfig, WorldConfig
 from train.base.held_out import HeldOut, Trial, run_trials
 from train.base.refit import recalibrate
 from train.checkpoint import CALIBRATION, EVALUATION, MADE_BY, fingerprint, load_base
+from train.fit import FitConfig
 
 BASE = Path(runtime.__file__).parent / "base_bundle" / "checkpoint"
 WORLD = WorldConfig(seed=77, identities=40, clips_each=2, held_out=24)
@@ -59,7 +60,11 @@ def test_a_base_is_calibrated_anew_and_keeps_its_weights_and_what_it_says_of_the
     (before / EVALUATION).write_text(json.dumps({"presence": {"cllr": 9.0}, "head": {"eer": 0.1}}))
     (before / MADE_BY).write_text(json.dumps({"seed": 1}))
     out = tmp_path / "after"
-    config = BaseConfig(world=WORLD, calibration_people=8)
+    stage = StageConfig(FitConfig(steps=1), batch=1)
+    config = BaseConfig(
+        head=stage, vision=stage, body=stage, tracks=stage, bridge=stage, language=stage, world=WORLD,
+        calibration_people=8,
+    )  # fmt: skip
     figures = recalibrate(before, config, out, lambda done, total: None)
     assert fingerprint(out) == fingerprint(BASE), "everybody's adapter stays valid"
     old, new = (json.loads((folder / CALIBRATION).read_text()) for folder in (before, out))
