@@ -111,6 +111,11 @@ def _no_checkpoint(folder: Path, error: Exception) -> BundleError:
     return BundleError(f"no base checkpoint in {folder}: {error}.", "Run `python -m train.base`.")
 
 
+def write_json(path: Path, data: object) -> None:
+    """What a checkpoint says beside its weights: the same data is the same bytes."""
+    path.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
 def fingerprint(folder: Path) -> str:
     """sha256 of the weight file, in hex."""
     return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()

@@ -27,6 +27,7 @@ from train.checkpoint import (
     fingerprint,
     load_base,
     save_base,
+    write_json,
 )
 
 
@@ -79,7 +80,7 @@ def recalibrate(
     out.mkdir(parents=True, exist_ok=True)
     for name in (WEIGHTS, SIZES, TOKENIZER):
         shutil.copyfile(checkpoint / name, out / name)
-    _write(out / CALIBRATION, calibration_to_json(fitted))
+    write_json(out / CALIBRATION, calibration_to_json(fitted))
     _note(checkpoint, out, EVALUATION, {"presence": figures})
     _note(checkpoint, out, MADE_BY, {"calibrated": "python -m train.base CONFIG --recalibrate CHECKPOINT"})
     return figures
@@ -89,8 +90,4 @@ def _note(checkpoint: Path, out: Path, name: str, more: Mapping[str, object]) ->
     """What the old base says of itself, if it does, and more."""
     path = checkpoint / name
     said = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    _write(out / name, {**said, **more})
-
-
-def _write(path: Path, data: object) -> None:
-    path.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_json(out / name, {**said, **more})

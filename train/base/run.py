@@ -37,7 +37,7 @@ from train.base.tokens import build_tokenizer
 from train.base.trait_readout import fit_traits
 from train.base.vision_stage import VisionStage
 from train.base.world_data import WorldData, open_world, render_world
-from train.checkpoint import CALIBRATION, EVALUATION, MADE_BY, round_to_half, save_base
+from train.checkpoint import CALIBRATION, EVALUATION, MADE_BY, round_to_half, save_base, write_json
 from train.fit import FitConfig, fit
 from train.model.pvchat import PVChat, build_model
 from train.progress import bar, steps
@@ -162,7 +162,7 @@ def _calibrate(config: BaseConfig, work: Path) -> None:
         HeldOut(model, config.world), people=config.calibration_people, progress=bar("calibration")
     )
     calibration, figures = calibrate(trials)
-    _write(work / CALIBRATION, calibration_to_json(calibration))
+    write_json(work / CALIBRATION, calibration_to_json(calibration))
     _note(work, "presence", figures)
 
 
@@ -224,12 +224,12 @@ def _assemble(config: BaseConfig, work: Path) -> None:
     calibration = replace(
         calibration, descriptions=least, described_with=config.described_with, domain_sure=sure
     )
-    _write(out / CALIBRATION, calibration_to_json(calibration))
+    write_json(out / CALIBRATION, calibration_to_json(calibration))
     _note(work, "language", {**alone, **figures})
     notes = {name: json.loads((work / "metrics" / f"{name}.json").read_text()) for name in _NOTED}
-    _write(out / EVALUATION, notes)
+    write_json(out / EVALUATION, notes)
     command = "python -m train.base configs/train/tiny.toml"
-    _write(out / MADE_BY, {"command": command, "seed": config.seed, **read_source(work)})
+    write_json(out / MADE_BY, {"command": command, "seed": config.seed, **read_source(work)})
 
 
 def _load_language(model: PVChat, work: Path) -> None:
@@ -237,10 +237,6 @@ def _load_language(model: PVChat, work: Path) -> None:
     load_part(model.language, path, "language")
     load_part(model.bridge, path, "bridge_stage.bridge")
     load_part(model.enrol, path, "bridge_stage.enrol")
-
-
-def _write(path: Path, data: object) -> None:
-    path.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def with_encoders(config: BaseConfig, work: Path) -> PVChat:
