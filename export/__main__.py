@@ -17,12 +17,12 @@ from typing import Any
 from device.paths import base_bundle
 from export.answers import kinds_told
 from export.config import load_export_config
-from export.files import read_calibration, read_golden, read_notes, read_windows, ready_engines
+from export.files import read_golden, read_notes, read_windows, ready_engines
 from export.pack import PruneWish, pack, size_mib
 from export.report import parity_page
 from runtime.contract.bundle import MANIFEST, Bundle
 from runtime.contract.errors import PvchatError, UsageError
-from train.checkpoint import CALIBRATION, fingerprint
+from train.checkpoint import CALIBRATION, fingerprint, read_calibration
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""What the command line reads besides the checkpoint: calibration, notes, golden inputs. Knows no model."""
+"""What the command line reads besides the checkpoint: notes and golden inputs. Knows no model."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import safetensors
 import safetensors.numpy
 
 from export.wrappers import Arrays, Floats
-from runtime.contract.bundle import Bundle, calibration_from_json
-from runtime.contract.calibration import Calibration
+from runtime.contract.bundle import Bundle
 from runtime.contract.errors import BundleError
 
 
@@ -30,21 +29,6 @@ def read_notes(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise BundleError(f"{path} holds no JSON object.")
     return data
-
-
-def read_calibration(path: Path) -> Calibration:
-    """A calibration, in the manifest's form.
-
-    Raises:
-        BundleError: no such file, a field missing or of the wrong kind.
-    """
-    data = read_notes(path)
-    try:
-        return calibration_from_json(data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(
-            f"{path} is no calibration: {type(error).__name__} at {error}.", "Calibrate the base again."
-        ) from error
 
 
 def read_golden(path: Path) -> dict[str, Arrays]:

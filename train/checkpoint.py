@@ -17,6 +17,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from runtime.contract.bundle import calibration_from_json
+from runtime.contract.calibration import Calibration
 from runtime.contract.errors import BundleError
 from runtime.contract.settings import parse_settings
 from train.model.pvchat import ModelConfig, PVChat, build_model
@@ -109,6 +111,22 @@ def _today(name: str) -> str:
 
 def _no_checkpoint(folder: Path, error: Exception) -> BundleError:
     return BundleError(f"no base checkpoint in {folder}: {error}.", "Run `python -m train.base`.")
+
+
+def read_calibration(path: Path) -> Calibration:
+    """How a base's evidence decides, in the manifest's form.
+
+    Raises:
+        BundleError: no such file, a field missing or of the wrong kind.
+    """
+    try:
+        return calibration_from_json(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error}.", "Run `python -m train.base`.") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(
+            f"{path} is no calibration: {type(error).__name__} at {error}.", "Calibrate the base again."
+        ) from error
 
 
 def write_json(path: Path, data: object) -> None:

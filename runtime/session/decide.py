@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from runtime.contract.calibration import Calibration
 from runtime.contract.dialogue import SubjectVerdict, Verdict
-from runtime.people.views import PersonView
+from runtime.people.views import PersonView, clearest_of
 from runtime.session.judge import NOBODY, Claim
 
 _CHANCE_SHARE = 0.25
@@ -228,7 +228,7 @@ def _people(
     people = []
     for number in sorted({view.track for view in views}):
         mine = [view for view in views if view.track == number]
-        clearest = max(mine, key=lambda view: view.quality)
+        clearest = clearest_of(mine, number)
         good = len(mine) >= min_views and clearest.quality >= least_quality
         owner = owners.get(number)
         claim = best.get((owner, number)) if owner is not None else None

@@ -19,7 +19,7 @@ from runtime.people.cohort import face_likeness
 from runtime.people.face_calibration import COLOURLESS_TRUST
 from runtime.people.views import PersonView, clearest_of
 from runtime.session.denials import after_denials
-from runtime.session.models import BRIDGE, FACE, Models
+from runtime.session.models import Models
 from runtime.session.observe import Observation, Window
 
 Floats = NDArray[np.float32]
@@ -175,7 +175,7 @@ def subject_inputs(
 def _bridge_claims(models: Models, window: Window, number: int, adapters: Sequence[Adapter]) -> list[Claim]:
     if not adapters:
         return []
-    calibration = models.calibration(BRIDGE)
+    calibration = models.calibration("head")
     views = window.tokens.views
     if not views:
         return [Claim(one.subject_id, NOBODY, calibration.nobody, None, number) for one in adapters]
@@ -191,7 +191,7 @@ def _bridge_claims(models: Models, window: Window, number: int, adapters: Sequen
 
 def _face_claims(models: Models, observation: Observation, adapters: Sequence[Adapter]) -> list[Claim]:
     """Every person against every subject: mean of the person's best views to template and nearest view."""
-    calibration = models.calibration(FACE)
+    calibration = models.calibration("face")
     trust = COLOURLESS_TRUST if observation.colourless else 1.0
     claims = []
     for person in sorted({view.track for view in observation.views}):

@@ -33,7 +33,7 @@ from runtime.session.describe import PrefixKey
 from runtime.session.enrolment import enrol_from
 from runtime.session.footage import Footage, Projector
 from runtime.session.judge import NOBODY, Claim, Installed, claims_of
-from runtime.session.models import BRIDGE, FACE, Models, load_models
+from runtime.session.models import Models, load_models
 from runtime.session.observe import LIVE_LOOKS, MAX_LOOK_GAP_S, Observation, Observer, clip_looks
 from runtime.session.recent import Recent
 from runtime.session.selftest import selftest_problems
@@ -190,7 +190,7 @@ class LocalSession:
         installed: Sequence[Installed],
     ) -> Findings:
         source = observation.source
-        blind_below = self._models.calibration(FACE if source == "face" else BRIDGE).blind_below
+        blind_below = self._models.calibration(source).blind_below
         nobody = observation.still | chance_finds(observation.views, observation.looks, blind_below)
         views = [view for view in observation.views if view.track not in nobody]
         compared = frozenset(view.track for view in views)

@@ -31,6 +31,7 @@ from runtime.session.plans import TENSORRT, open_plans, wanted_plans
 NEEDED = ("vision", "head", "bridge", "enrol")
 DOMAIN_ROLE = "domain"
 BRIDGE, BODY, FACE, LANGUAGE = "bridge", "body", "face", "language"
+_EVIDENCE: dict[PersonSource, str] = {"head": BRIDGE, "face": FACE}
 SPIN_FROM = 64 << 20
 """Bytes of a decoder from which its threads wait awake: a small one's only take the cores from others."""
 _EMBEDDINGS, _TOKENIZER = "embeddings.safetensors", "tokenizer.json"
@@ -113,22 +114,23 @@ class Models:
         with contextlib.suppress(EngineError):
             _ = self.faces, self.better_faces, self.persons
 
-    def calibration(self, source: str) -> SourceCalibration:
-        """How scores of one kind of evidence become likelihood ratios.
+    def calibration(self, source: PersonSource) -> SourceCalibration:
+        """How scores become likelihood ratios where people are told by this source.
 
         Raises:
             BundleError: the bundle says nothing of it.
         """
-        found = self.manifest.calibration.sources.get(source)
-        if found is None and source == FACE:
+        evidence = _EVIDENCE[source]
+        found = self.manifest.calibration.sources.get(evidence)
+        if found is None and evidence == FACE:
             return FACE_CALIBRATION
         if found is None:
-            raise BundleError(f"the bundle has no calibration of {source!r}.", "Export the bundle again.")
+            raise BundleError(f"the bundle has no calibration of {evidence!r}.", "Export the bundle again.")
         return found
 
     def rules(self, source: PersonSource) -> Calibration:
         """What decides where people are told by this source."""
-        return self.manifest.calibration.judging(self.calibration(FACE if source == "face" else BRIDGE))
+        return self.manifest.calibration.judging(self.calibration(source))
 
 
 def open_engine(

@@ -10,7 +10,7 @@ import pytest
 
 from export.__main__ import main
 from export.config import ExportConfig, load_export_config
-from export.files import read_calibration, ready_engines
+from export.files import ready_engines
 from export.pack import pack, size_mib
 from export.prompts import made_prompts
 from export.specs import TORCH_ROLES
@@ -22,7 +22,7 @@ from runtime.contract.errors import AdapterError, BundleError, UsageError
 from runtime.session.models import load_models
 from runtime.session.selftest import selftest_problems
 from tests.export.conftest import CALIBRATED, LOOSE, Exported
-from train.checkpoint import fingerprint, load_base
+from train.checkpoint import fingerprint, load_base, read_calibration
 
 pytestmark = pytest.mark.timeout(900)  # whoever comes first waits for the export of the session
 

@@ -7,17 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import runtime
 from runtime.adapters import read_adapter, write_adapter
 from runtime.contract.adapter import Adapter
 from runtime.contract.pixels import PixelSpec
 from runtime.video import read_video
-from train.checkpoint import adapter_shapes, fingerprint, load_base
+from train.checkpoint import CALIBRATION, adapter_shapes, fingerprint, load_base, read_calibration
 from train.model.pvchat import ModelConfig
 from train.subject.__main__ import main
+from train.subject.config import SubjectConfig
+from train.subject.evidence import Evidence, bridge_evidence
+from train.subject.footage import Lessons, head_template, lessons, other_windows, own_windows
 from train.subject.instant import instant_adapter
-from train.subject.learn import Outcome, learn
+from train.subject.learn import Outcome, SubjectRows, learn
 from train.world.dataset import reference_script
 from train.world.files import write_clip
 from train.world.household import sample_household
@@ -96,6 +100,47 @@ def test_a_training_that_made_it_worse_keeps_the_instant_adapter(
     assert line["kept"] == "instant"
     assert _read(out).kind == "instant"
     assert np.array_equal(_read(instant).arrays["queries"], _read(out).arrays["queries"])
+
+
+def _changes(evidence: Evidence | None, clip: Path, instant: Path) -> tuple[Lessons, np.ndarray, np.ndarray]:
+    """The lessons, and what each window's evidence was and how far training moved it."""
+    config = SubjectConfig(image_steps=0, video_steps=30, pool=3, negatives=4)
+    model, adapter, spec = load_base(BASE)[0], _read(instant), PixelSpec()
+    template = head_template(adapter)
+    frames = read_video(clip, fps=spec.window_fps).clip.frames
+    own = own_windows(model, frames, template, spec, config, still=False)
+    taught = lessons(own, other_windows(model, template, spec, config), config)
+    outcome = learn(
+        model, adapter, [("video", taught, config.video_steps)], config, evidence=evidence, until=np.inf,
+        progress=lambda done, total: None,
+    )  # fmt: skip
+    windows, judge = taught.own + taught.others, bridge_evidence(read_calibration(BASE / CALIBRATION))
+    after = dataclasses.replace(adapter, arrays={**adapter.arrays, **outcome.arrays})
+    with torch.no_grad():
+        first, last = (
+            judge.of(SubjectRows(one, config.seed).presence(model, windows), windows).numpy()
+            for one in (adapter, after)
+        )
+    return taught, first, last - first
+
+
+def test_what_the_instant_adapter_gets_right_keeps_its_evidence_and_the_published_loss_moves_it(
+    clip: Path, instant: Path
+) -> None:
+    judge = bridge_evidence(read_calibration(BASE / CALIBRATION))
+    taught, first, kept = _changes(judge, clip, instant)
+    _, _, published = _changes(None, clip, instant)
+    present = torch.tensor([1.0] * len(taught.own) + [0.0] * len(taught.others))
+    settled = judge.settled(torch.from_numpy(first), present).numpy()
+    assert settled.sum() > len(settled) / 2
+    assert np.abs(kept[settled]).mean() < np.abs(published[settled]).mean() / 2
+
+
+def test_evidence_is_settled_where_the_box_would_say_the_right_thing() -> None:
+    judge = bridge_evidence(read_calibration(BASE / CALIBRATION))
+    sure = torch.tensor([9.0, 9.0, -9.0, -9.0, 0.0, 0.0])
+    there = torch.tensor([1.0, 0.0, 1.0, 0.0, 1.0, 0.0])
+    assert judge.settled(sure, there).tolist() == [True, False, False, True, False, False]
 
 
 def test_a_clip_of_an_empty_room_is_refused(

@@ -129,6 +129,7 @@ def _score(
             person.adapter,
             chosen,
             config,
+            evidence=None,
             until=began + _NO_LIMIT_S,
             progress=lambda done, total: None,
         )

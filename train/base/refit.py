@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from runtime.contract.bundle import calibration_from_json, calibration_to_json
+from runtime.contract.bundle import calibration_to_json
 from train.base.calibrate import calibrate
 from train.base.config import BaseConfig
 from train.base.held_out import HeldOut, run_trials
@@ -26,6 +26,7 @@ from train.checkpoint import (
     WEIGHTS,
     fingerprint,
     load_base,
+    read_calibration,
     save_base,
     write_json,
 )
@@ -73,7 +74,7 @@ def recalibrate(
     model, _ = load_base(checkpoint)
     trials = run_trials(HeldOut(model, config.world), people=config.calibration_people, progress=progress)
     fitted, figures = calibrate(trials)
-    old = calibration_from_json(json.loads((checkpoint / CALIBRATION).read_text(encoding="utf-8")))
+    old = read_calibration(checkpoint / CALIBRATION)
     fitted = replace(
         fitted, descriptions=old.descriptions, described_with=old.described_with, domain_sure=old.domain_sure
     )

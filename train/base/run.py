@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from runtime.contract.bundle import calibration_from_json, calibration_to_json
+from runtime.contract.bundle import calibration_to_json
 from train.base.body_stage import BodyStage, score_bodies
 from train.base.bridge_stage import BridgeStage, score_episodes
 from train.base.calibrate import calibrate
@@ -37,7 +37,15 @@ from train.base.tokens import build_tokenizer
 from train.base.trait_readout import fit_traits
 from train.base.vision_stage import VisionStage
 from train.base.world_data import WorldData, open_world, render_world
-from train.checkpoint import CALIBRATION, EVALUATION, MADE_BY, round_to_half, save_base, write_json
+from train.checkpoint import (
+    CALIBRATION,
+    EVALUATION,
+    MADE_BY,
+    read_calibration,
+    round_to_half,
+    save_base,
+    write_json,
+)
 from train.fit import FitConfig, fit
 from train.model.pvchat import PVChat, build_model
 from train.progress import bar, steps
@@ -196,7 +204,7 @@ def _assemble(config: BaseConfig, work: Path) -> None:
     _load_language(model, work)
     _put_domain(model, work)
     save_base(out, model, config.model, tokenizer.to_str())
-    calibration = calibration_from_json(json.loads((work / CALIBRATION).read_text()))
+    calibration = read_calibration(work / CALIBRATION)
     source = calibration.sources["bridge"]
     rules = calibration.judging(source)
     features, each = open_features(config, work, model), config.world.clips_each

@@ -14,10 +14,11 @@ from runtime.adapters import read_adapter, write_adapter
 from runtime.contract.pixels import PixelSpec
 from runtime.contract.settings import load_settings
 from runtime.video import read_video
-from train.checkpoint import adapter_shapes, fingerprint, load_base
+from train.checkpoint import CALIBRATION, adapter_shapes, fingerprint, load_base, read_calibration
 from train.program import run_program
 from train.progress import bar
 from train.subject.config import SubjectConfig
+from train.subject.evidence import bridge_evidence
 from train.subject.footage import head_template, lessons, other_windows, own_windows
 from train.subject.learn import learn
 
@@ -50,6 +51,7 @@ def _train(args: argparse.Namespace, began: float) -> dict[str, object]:
     config = load_settings(args.config, SubjectConfig) if args.config else SubjectConfig()
     torch.manual_seed(config.seed)
     model, sizes = load_base(args.base)
+    evidence = bridge_evidence(read_calibration(args.base / CALIBRATION))
     instant, _ = read_adapter(args.adapter, base=fingerprint(args.base), shapes=adapter_shapes(sizes))
     spec = PixelSpec()
     frames = read_video(args.clip, fps=spec.window_fps).clip.frames
@@ -64,7 +66,7 @@ def _train(args: argparse.Namespace, began: float) -> dict[str, object]:
         ("image", lessons(still, others, config), config.image_steps),
         ("video", lessons(moving, others, config), config.video_steps),
     ]
-    outcome = learn(model, instant, stages, config, until=until, progress=bar("training"))
+    outcome = learn(model, instant, stages, config, evidence=evidence, until=until, progress=bar("training"))
     kept = outcome.steps > 0 and outcome.trained_loss <= outcome.instant_loss
     arrays = {**instant.arrays, **(outcome.arrays if kept else {})}
     trained = dataclasses.replace(
