@@ -12,6 +12,7 @@ import torch
 import runtime
 from runtime.adapters import read_adapter, write_adapter
 from runtime.contract.adapter import Adapter
+from runtime.contract.errors import BundleError
 from runtime.contract.pixels import PixelSpec
 from runtime.video import read_video
 from train.checkpoint import CALIBRATION, adapter_shapes, fingerprint, load_base, read_calibration
@@ -22,6 +23,7 @@ from train.subject.evidence import Evidence, bridge_evidence
 from train.subject.footage import Lessons, head_template, lessons, other_windows, own_windows
 from train.subject.instant import instant_adapter
 from train.subject.learn import Outcome, SubjectRows, learn
+from train.windows import encode_window
 from train.world.dataset import reference_script
 from train.world.files import write_clip
 from train.world.household import sample_household
@@ -143,6 +145,20 @@ def test_evidence_is_settled_where_the_box_would_say_the_right_thing() -> None:
     assert judge.settled(sure, there).tolist() == [True, False, False, True, False, False]
 
 
+def test_evidence_is_what_the_box_makes_of_a_score_but_for_slips(clip: Path) -> None:
+    judge = bridge_evidence(read_calibration(BASE / CALIBRATION))
+    model, spec = load_base(BASE)[0], PixelSpec()
+    frames = read_video(clip, fps=spec.window_fps).clip.frames
+    windows = [encode_window(model, part, spec) for part in (frames[:4], frames[4:8])]
+    scores = torch.tensor([1.5, -3.0])
+    exact = dataclasses.replace(judge.source, slip=0.0)
+    wanted = [
+        exact.llr(float(score), max(view.quality for view in window.tokens.views))
+        for score, window in zip(scores, windows, strict=True)
+    ]
+    assert judge.of(scores, windows).tolist() == pytest.approx(wanted, abs=1e-5)
+
+
 def test_a_clip_of_an_empty_room_is_refused(
     instant: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,6 +180,15 @@ def test_a_person_enrolled_from_faces_alone_is_refused_before_anything_is_render
     assert _train(clip, faces, tmp_path / "no.safetensors", QUICK) == 5
     assert "ordinary footage" in capsys.readouterr().err
     assert not (tmp_path / "no.safetensors").exists()
+
+
+@pytest.mark.parametrize("calibration", [None, b"{}", b"{", b"[]"])
+def test_a_base_without_a_calibration_is_refused(tmp_path: Path, calibration: bytes | None) -> None:
+    path = tmp_path / CALIBRATION
+    if calibration is not None:
+        path.write_bytes(calibration)
+    with pytest.raises(BundleError, match="cannot read" if calibration is None else "is no calibration"):
+        read_calibration(path)
 
 
 def test_an_unknown_setting_is_named(
