@@ -20,7 +20,7 @@ from train.model.pvchat import ModelConfig
 from train.subject.__main__ import main
 from train.subject.config import SubjectConfig
 from train.subject.evidence import Evidence, bridge_evidence
-from train.subject.footage import Lessons, head_template, lessons, other_windows, own_windows
+from train.subject.footage import head_template, lessons, other_windows, own_windows
 from train.subject.instant import instant_adapter
 from train.subject.learn import Outcome, SubjectRows, learn
 from train.windows import encode_window
@@ -104,49 +104,49 @@ def test_a_training_that_made_it_worse_keeps_the_instant_adapter(
     assert np.array_equal(_read(instant).arrays["queries"], _read(out).arrays["queries"])
 
 
-def _changes(evidence: Evidence | None, clip: Path, instant: Path) -> tuple[Lessons, np.ndarray, np.ndarray]:
-    """The lessons, and what each window's evidence was and how far training moved it."""
-    config = SubjectConfig(image_steps=0, video_steps=30, pool=3, negatives=4)
-    model, adapter, spec = load_base(BASE)[0], _read(instant), PixelSpec()
-    template = head_template(adapter)
-    frames = read_video(clip, fps=spec.window_fps).clip.frames
-    own = own_windows(model, frames, template, spec, config, still=False)
-    taught = lessons(own, other_windows(model, template, spec, config), config)
-    outcome = learn(
-        model, adapter, [("video", taught, config.video_steps)], config, evidence=evidence, until=np.inf,
-        progress=lambda done, total: None,
-    )  # fmt: skip
-    windows, judge = taught.own + taught.others, bridge_evidence(read_calibration(BASE / CALIBRATION))
-    after = dataclasses.replace(adapter, arrays={**adapter.arrays, **outcome.arrays})
-    with torch.no_grad():
-        first, last = (
-            judge.of(SubjectRows(one, config.seed).presence(model, windows), windows).numpy()
-            for one in (adapter, after)
-        )
-    return taught, first, last - first
+@pytest.fixture(scope="module")
+def judge() -> Evidence:
+    """How the shipped base judges."""
+    return bridge_evidence(read_calibration(BASE / CALIBRATION))
 
 
 def test_what_the_instant_adapter_gets_right_keeps_its_evidence_and_the_published_loss_moves_it(
-    clip: Path, instant: Path
+    clip: Path, instant: Path, judge: Evidence
 ) -> None:
-    judge = bridge_evidence(read_calibration(BASE / CALIBRATION))
-    taught, first, kept = _changes(judge, clip, instant)
-    _, _, published = _changes(None, clip, instant)
+    config = SubjectConfig(video_steps=30, pool=3, negatives=4)
+    model, adapter, spec = load_base(BASE)[0], _read(instant), PixelSpec()
+    template, frames = head_template(adapter), read_video(clip, fps=spec.window_fps).clip.frames
+    own = own_windows(model, frames, template, spec, config, still=False)
+    taught = lessons(own, other_windows(model, template, spec, config), config)
+    windows = taught.own + taught.others
+
+    def evidence_of(one: Adapter) -> torch.Tensor:
+        with torch.no_grad():
+            return judge.of(SubjectRows(one, config.seed).presence(model, windows), windows)
+
+    def moved(by: Evidence | None) -> torch.Tensor:
+        """How far training moves each window's evidence."""
+        outcome = learn(
+            model, adapter, [("video", taught, config.video_steps)], config, evidence=by, until=np.inf,
+            progress=lambda done, total: None,
+        )  # fmt: skip
+        after = dataclasses.replace(adapter, arrays={**adapter.arrays, **outcome.arrays})
+        return (evidence_of(after) - first).abs()
+
+    first = evidence_of(adapter)
     present = torch.tensor([1.0] * len(taught.own) + [0.0] * len(taught.others))
-    settled = judge.settled(torch.from_numpy(first), present).numpy()
+    settled = judge.settled(first, present)
     assert settled.sum() > len(settled) / 2
-    assert np.abs(kept[settled]).mean() < np.abs(published[settled]).mean() / 2
+    assert moved(judge)[settled].mean() < moved(None)[settled].mean() / 2
 
 
-def test_evidence_is_settled_where_the_box_would_say_the_right_thing() -> None:
-    judge = bridge_evidence(read_calibration(BASE / CALIBRATION))
+def test_evidence_is_settled_where_the_box_would_say_the_right_thing(judge: Evidence) -> None:
     sure = torch.tensor([9.0, 9.0, -9.0, -9.0, 0.0, 0.0])
     there = torch.tensor([1.0, 0.0, 1.0, 0.0, 1.0, 0.0])
     assert judge.settled(sure, there).tolist() == [True, False, False, True, False, False]
 
 
-def test_evidence_is_what_the_box_makes_of_a_score_but_for_slips(clip: Path) -> None:
-    judge = bridge_evidence(read_calibration(BASE / CALIBRATION))
+def test_evidence_is_what_the_box_makes_of_a_score_but_for_slips(clip: Path, judge: Evidence) -> None:
     model, spec = load_base(BASE)[0], PixelSpec()
     frames = read_video(clip, fps=spec.window_fps).clip.frames
     windows = [encode_window(model, part, spec) for part in (frames[:4], frames[4:8])]
