@@ -26,6 +26,7 @@ READERS: dict[str, type[Any]] = {
     "configs/export/orin_nx_16gb.toml": ExportConfig,
     "configs/models.toml": Registry,
     "configs/runtime/default.toml": RuntimeConfig,
+    "configs/train/ablate.toml": BaseConfig,
     "configs/train/augment.toml": AugmentConfig,
     "configs/train/evaluate.toml": EvaluateConfig,
     "configs/train/evaluate_quick.toml": EvaluateConfig,

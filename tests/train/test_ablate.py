@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from train.ablate.bridge_run import Ground, calibrated, collect, measure, new_stage, run_variant
 from train.ablate.combinations import held_out_combination
 from train.ablate.evidence import ROWS, evidence_table
 from train.ablate.language_run import Describer, run_describer
+from train.ablate.speaker_run import train_speaker
 from train.ablate.tables import bridge_markdown, evidence_markdown, language_markdown
 from train.ablate.variants import (
     BRIDGE_TABLES,
@@ -167,12 +168,30 @@ def test_held_out_combinations_are_never_drawn_and_every_deed_still_is(ground: G
     assert not apart[drawn].any()
 
 
+def test_every_describer_starts_from_one_language_model_and_learns_what_leads_into_it_anew(
+    ground: Ground, bridge: Path, tmp_path: Path
+) -> None:
+    path, told = tmp_path / "speaker.safetensors", []
+    for steps in (1, 2, 2):
+        train_speaker(ground, bridge, path, steps, lambda done, total: told.append((done, total)))
+    assert told == [(1, 1), (2, 2)]
+    kept = load_file(path)
+    for variant in DESCRIBING.variants[1:3]:
+        describer = Describer(ground, variant, bridge, 1, path)
+        for name, tensor in describer.stage.language.state_dict().items():
+            assert torch.equal(tensor, kept[f"model.stage.language.{name}"]), name
+        up = describer.stage.bridge_stage.bridge.project_up
+        assert torch.equal(up.weight, load_file(bridge)["model.bridge.project_up.weight"])
+        assert not torch.equal(up.weight, kept["model.stage.bridge_stage.bridge.project_up.weight"])
+
+
 def test_describers_figures_tell_new_combinations_apart(ground: Ground, bridge: Path) -> None:
     figures = run_describer(ground, DESCRIBING.variants[0], bridge, 1, 1, lambda done, total: None)
     assert {"action", "location"} <= set(figures)
     assert any(name.endswith("_new") for name in figures)
     whole = {f"{kind}{new}": 0.5 for kind in ("action", "appearance", "location") for new in ("", "_new")}
-    text = language_markdown(DESCRIBING, {one.label: [whole] * 3 for one in DESCRIBING.variants}, 5)
+    text = language_markdown(DESCRIBING, {one.label: [whole] * 3 for one in DESCRIBING.variants}, 5, 7)
+    assert "5 steps a run, from one language model of 7 steps" in text
     assert "0.500 ± 0.000 (0.500 ± 0.000)" in text
 
 

@@ -23,6 +23,7 @@ from runtime.contract.settings import load_settings
 from train.ablate.bridge_run import Ground, collect, run_variant
 from train.ablate.evidence import evidence_table
 from train.ablate.language_run import run_describer
+from train.ablate.speaker_run import train_speaker
 from train.ablate.subject_run import run_people
 from train.ablate.tables import bridge_markdown, data_markdown, evidence_markdown, language_markdown
 from train.ablate.variants import (
@@ -44,6 +45,7 @@ from train.subject.config import SubjectConfig
 EVIDENCE = "evidence"
 DATA = "data"
 TABLES = (*BRIDGE_TABLES, *LANGUAGE_TABLES, EVIDENCE, DATA)
+Report = Callable[[int, int], None]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,11 +56,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m train.ablate", description=__doc__)
-    parser.add_argument("config", type=Path, help="configs/train/tiny.toml")
+    parser.add_argument("config", type=Path, help="configs/train/ablate.toml")
     parser.add_argument("--work", type=Path, default=Path("out/base"), help="the work folder of train.base")
     parser.add_argument("--tables", default=",".join(TABLES), help=f"some of {', '.join(TABLES)}")
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--steps", type=int, default=300, help="of each run")
+    parser.add_argument(
+        "--speaker-steps", type=int, default=1500,
+        help="of the language model that every way to describe starts from; trained once",
+    )  # fmt: skip
     parser.add_argument(
         "--base", type=Path, help="base checkpoint for the data table (default: WORK/checkpoint)"
     )
@@ -92,7 +98,7 @@ def _ablate(args: argparse.Namespace) -> dict[str, Any]:
                 v.label: [_described(ground(), v, seed, args) for seed in seeds] for v in described.variants
             }
             line[name] = said
-            texts.append(language_markdown(described, said, args.steps))
+            texts.append(language_markdown(described, said, args.steps, args.speaker_steps))
             continue
         if name not in BRIDGE_TABLES:
             raise UsageError(f"there is no table {name!r}.", f"Tables: {', '.join(TABLES)}.")
@@ -113,8 +119,9 @@ def _ground(config: BaseConfig, work: Path) -> Ground:
 
 
 def _kept(ground: Ground, variant: BridgeVariant, seed: int, args: argparse.Namespace) -> dict[str, float]:
+    path = _path(args, variant, ground.tracks, seed, str(args.steps))
     return _once(
-        args, variant, seed,
+        path, f"{variant.label[:14]} {seed}",
         lambda report: run_variant(ground, variant, seed, args.steps, report),
     )  # fmt: skip
 
@@ -122,11 +129,14 @@ def _kept(ground: Ground, variant: BridgeVariant, seed: int, args: argparse.Name
 def _described(
     ground: Ground, variant: LanguageVariant, seed: int, args: argparse.Namespace
 ) -> dict[str, float]:
-    bridge = args.work / "bridge.safetensors"
-    return _once(
-        args, variant, seed,
-        lambda report: run_describer(ground, variant, bridge, seed, args.steps, report),
-    )  # fmt: skip
+    bridge, speaker = args.work / "bridge.safetensors", args.work / "speaker.safetensors"
+
+    def run(report: Report) -> dict[str, float]:
+        train_speaker(ground, bridge, speaker, args.speaker_steps, bar("language model"))
+        return run_describer(ground, variant, bridge, seed, args.steps, report, speaker)
+
+    path = _path(args, variant, bridge, seed, f"{args.steps}-on{args.speaker_steps}")
+    return _once(path, f"{variant.label[:14]} {seed}", run)
 
 
 def _data(args: argparse.Namespace, seed: int) -> dict[str, dict[str, float]]:
@@ -144,15 +154,19 @@ def _data(args: argparse.Namespace, seed: int) -> dict[str, dict[str, float]]:
     return kept
 
 
-def _once(
-    args: argparse.Namespace, variant: BridgeVariant | LanguageVariant, seed: int,
-    run: Callable[[Callable[[int, int], None]], dict[str, float]],
-) -> dict[str, float]:  # fmt: skip
-    """The figures of a run: those kept from an earlier call, or new ones. The same run serves two tables."""
+def _path(
+    args: argparse.Namespace, variant: BridgeVariant | LanguageVariant, start: Path, seed: int, steps: str
+) -> Path:
+    """Where a run's figures are kept: by what varies, what it starts from, seed and steps."""
     what = hashlib.sha256(repr(replace(variant, label="")).encode()).hexdigest()[:12]
-    path = args.out / f"{type(variant).__name__}-{what}-seed{seed}-{args.steps}.json"
+    ground = hashlib.sha256(start.read_bytes()).hexdigest()[:12]
+    return Path(args.out / f"{type(variant).__name__}-{what}-{ground}-seed{seed}-{steps}.json")
+
+
+def _once(path: Path, label: str, run: Callable[[Report], dict[str, float]]) -> dict[str, float]:
+    """The figures of a run: those kept from an earlier call, or new ones. The same run serves two tables."""
     if not path.exists():
-        path.write_text(json.dumps(run(bar(f"{variant.label[:14]} {seed}"))) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(run(bar(label))) + "\n", encoding="utf-8")
     kept: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
     return kept
 

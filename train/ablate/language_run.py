@@ -24,6 +24,7 @@ from train.augment.questions import DESCRIBED, Fact, make_qa, slots_in
 from train.base.bridge_stage import FACT_SIZES, BridgeStage, enrol_subjects, run_bridge
 from train.base.episodes import FACTS, Episode, EpisodeMaker
 from train.base.language_stage import LanguageStage, Words, answer_loss, ask_all_kinds
+from train.base.run import load_part
 from train.base.tokens import build_tokenizer
 from train.base.world_data import ACTION_NAMES, COLOUR_NAMES
 from train.fit import FitConfig, fit
@@ -43,7 +44,10 @@ _POOLED = PoolingConfig(frames=4, rows=2, columns=2)
 class Describer(nn.Module):
     """A variant on top of a frozen bridge: what it reads of a window, and its loss."""
 
-    def __init__(self, ground: Ground, variant: LanguageVariant, bridge: Path, seed: int) -> None:
+    def __init__(
+        self, ground: Ground, variant: LanguageVariant, bridge: Path, seed: int, speaker: Path | None = None
+    ) -> None:
+        """`speaker`: what `speaker_run` trained; its language model is taken, and random weights without."""
         super().__init__()
         torch.manual_seed(seed)
         sizes = ground.config.model
@@ -60,6 +64,8 @@ class Describer(nn.Module):
         self.stage = LanguageStage(
             inner, build_language(sizes.language), build_tokenizer(), batch=_BATCH, seed=seed
         )
+        if speaker:
+            load_part(self.stage.language, speaker, "stage.language")
         self.variant, self.seed = variant, seed
         dim = sizes.bridge.dim
         self.slots = nn.ModuleList(nn.Linear(dim, size) for size in FACT_SIZES)
@@ -148,10 +154,10 @@ def load_bridge(stage: BridgeStage, path: Path) -> None:
 
 def run_describer(
     ground: Ground, variant: LanguageVariant, bridge: Path, seed: int, steps: int,
-    report: Callable[[int, int], None],
+    report: Callable[[int, int], None], speaker: Path | None = None,
 ) -> dict[str, float]:  # fmt: skip
     """Train and measure: exact answers by kind, and the same (`KIND_new`) on held-out combinations alone."""
-    describer = Describer(ground, variant, bridge, seed)
+    describer = Describer(ground, variant, bridge, seed, speaker)
     describer.train()
     settings = FitConfig(steps=steps, learning_rate=1.5e-3, warmup_steps=50)
     fit(

@@ -29,10 +29,11 @@ def bridge_markdown(table: BridgeTable, runs: Runs, steps: int) -> str:
     return "\n".join(rows) + "\n"
 
 
-def language_markdown(table: LanguageTable, runs: Runs, steps: int) -> str:
+def language_markdown(table: LanguageTable, runs: Runs, steps: int, speaker_steps: int) -> str:
     """A table of ways to describe; in brackets the same on combinations that training never showed."""
     kinds = ("action", "appearance", "location")
-    rows = [f"## {table.title}", "", f"The paper: {table.paper}. Here: {steps} steps a run.", ""]
+    here = f"Here: {steps} steps a run, from one language model of {speaker_steps} steps."
+    rows = [f"## {table.title}", "", f"The paper: {table.paper}. {here}", ""]
     rows += [
         f"| variant | {' | '.join(f'{kind} (new combinations)' for kind in kinds)} |",
         "|---|---|---|---|",
