@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from train.ablate.bridge_run import Ground, calibrated, collect, measure, new_stage, run_variant
 from train.ablate.combinations import held_out_combination
 from train.ablate.evidence import ROWS, evidence_table
+from train.ablate.kept import Report, once, run_path
 from train.ablate.language_run import Describer, run_describer
 from train.ablate.speaker_run import train_speaker
 from train.ablate.tables import bridge_markdown, evidence_markdown, language_markdown
@@ -193,6 +195,27 @@ def test_describers_figures_tell_new_combinations_apart(ground: Ground, bridge: 
     text = language_markdown(DESCRIBING, {one.label: [whole] * 3 for one in DESCRIBING.variants}, 5, 7)
     assert "5 steps a run, from one language model of 7 steps" in text
     assert "0.500 ± 0.000 (0.500 ± 0.000)" in text
+
+
+def test_figures_are_kept_for_what_varies_and_what_it_starts_from(tmp_path: Path) -> None:
+    starts = [tmp_path / name for name in ("tracks", "other", "copy")]
+    for start, weights in zip(starts, (b"a", b"b", b"a"), strict=True):
+        start.write_bytes(weights)
+    ours, fewer = QUERIES.variants[3], QUERIES.variants[0]
+    again = replace(ours, label="the same run in another table")
+    ran: list[Path] = []
+
+    def figure(variant: BridgeVariant, start: Path) -> float:
+        path = run_path(tmp_path, variant, start, 1, "300")
+
+        def run(report: Report) -> dict[str, float]:
+            ran.append(path)
+            return {"presence": float(len(ran))}
+
+        return once(path, "run", run)["presence"]
+
+    asked = [(ours, starts[0]), (again, starts[2]), (ours, starts[1]), (fewer, starts[0]), (ours, starts[0])]
+    assert [figure(variant, start) for variant, start in asked] == [1.0, 1.0, 2.0, 3.0, 1.0]
 
 
 def test_table_names_the_papers_claim_and_every_variant(tmp_path: Path) -> None:

@@ -7,11 +7,8 @@ table needs a base alone. Figures of runs are kept, so a second call goes on whe
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from runtime.contract.errors import ContentError, UsageError
 from runtime.contract.settings import load_settings
 from train.ablate.bridge_run import Ground, collect, run_variant
 from train.ablate.evidence import evidence_table
+from train.ablate.kept import Report, once, run_path
 from train.ablate.language_run import run_describer
 from train.ablate.speaker_run import train_speaker
 from train.ablate.subject_run import run_people
@@ -45,7 +43,6 @@ from train.subject.config import SubjectConfig
 EVIDENCE = "evidence"
 DATA = "data"
 TABLES = (*BRIDGE_TABLES, *LANGUAGE_TABLES, EVIDENCE, DATA)
-Report = Callable[[int, int], None]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,33 +78,32 @@ def _ablate(args: argparse.Namespace) -> dict[str, Any]:
     args.out.mkdir(parents=True, exist_ok=True)
     texts, line = [], {"seeds": seeds, "steps": args.steps}
     for name in args.tables.split(","):
-        if name == EVIDENCE:
-            tables = [_evidence(ground(), args.work, seed) for seed in seeds]
-            line[name] = tables
-            texts.append(evidence_markdown(tables))
-            continue
-        if name == DATA:
-            found = [_data(args, seed) for seed in seeds]
-            runs = {one.label: [figures[one.label] for figures in found] for one in DATA_VARIANTS}
-            line[name] = runs
-            texts.append(data_markdown(runs, args.people))
-            continue
-        if name in LANGUAGE_TABLES:
-            described = LANGUAGE_TABLES[name]
-            said = {
-                v.label: [_described(ground(), v, seed, args) for seed in seeds] for v in described.variants
-            }
-            line[name] = said
-            texts.append(language_markdown(described, said, args.steps, args.speaker_steps))
-            continue
-        if name not in BRIDGE_TABLES:
-            raise UsageError(f"there is no table {name!r}.", f"Tables: {', '.join(TABLES)}.")
-        table = BRIDGE_TABLES[name]
-        runs = {one.label: [_kept(ground(), one, seed, args) for seed in seeds] for one in table.variants}
-        line[name] = runs
-        texts.append(bridge_markdown(table, runs, args.steps))
+        line[name], text = _table(name, ground, seeds, args)
+        texts.append(text)
     (args.out / "ablations.md").write_text("\n".join(texts), encoding="utf-8")
     return line
+
+
+def _table(
+    name: str, ground: Callable[[], Ground], seeds: list[int], args: argparse.Namespace
+) -> tuple[Any, str]:
+    """Figures of a table's runs, and the table."""
+    if name == EVIDENCE:
+        tables = [_evidence(ground(), args.work, seed) for seed in seeds]
+        return tables, evidence_markdown(tables)
+    if name == DATA:
+        found = [_data(args, seed) for seed in seeds]
+        runs = {one.label: [figures[one.label] for figures in found] for one in DATA_VARIANTS}
+        return runs, data_markdown(runs, args.people)
+    if name in LANGUAGE_TABLES:
+        ways = LANGUAGE_TABLES[name]
+        runs = {one.label: [_described(ground(), one, seed, args) for seed in seeds] for one in ways.variants}
+        return runs, language_markdown(ways, runs, args.steps, args.speaker_steps)
+    if name in BRIDGE_TABLES:
+        table = BRIDGE_TABLES[name]
+        runs = {one.label: [_bridge(ground(), one, seed, args) for seed in seeds] for one in table.variants}
+        return runs, bridge_markdown(table, runs, args.steps)
+    raise UsageError(f"there is no table {name!r}.", f"Tables: {', '.join(TABLES)}.")
 
 
 def _ground(config: BaseConfig, work: Path) -> Ground:
@@ -118,12 +114,12 @@ def _ground(config: BaseConfig, work: Path) -> Ground:
     return Ground(config, open_world(work / "world"), features, tracks)
 
 
-def _kept(ground: Ground, variant: BridgeVariant, seed: int, args: argparse.Namespace) -> dict[str, float]:
-    path = _path(args, variant, ground.tracks, seed, str(args.steps))
-    return _once(
-        path, f"{variant.label[:14]} {seed}",
+def _bridge(ground: Ground, variant: BridgeVariant, seed: int, args: argparse.Namespace) -> dict[str, float]:
+    return once(
+        run_path(args.out, variant, ground.tracks, seed, str(args.steps)),
+        f"{variant.label[:14]} {seed}",
         lambda report: run_variant(ground, variant, seed, args.steps, report),
-    )  # fmt: skip
+    )
 
 
 def _described(
@@ -135,40 +131,20 @@ def _described(
         train_speaker(ground, bridge, speaker, args.speaker_steps, bar("language model"))
         return run_describer(ground, variant, bridge, seed, args.steps, report, speaker)
 
-    path = _path(args, variant, bridge, seed, f"{args.steps}-on{args.speaker_steps}")
-    return _once(path, f"{variant.label[:14]} {seed}", run)
+    path = run_path(args.out, variant, bridge, seed, f"{args.steps}-on{args.speaker_steps}")
+    return once(path, f"{variant.label[:14]} {seed}", run)
 
 
 def _data(args: argparse.Namespace, seed: int) -> dict[str, dict[str, float]]:
     """By variant; kept like every run, for the base that it is about."""
     folder = args.base or args.work / "checkpoint"
     base = fingerprint(folder)
-    path = args.out / f"data-{base[:12]}-{args.people}-seed{seed}.json"
-    if not path.exists():
+
+    def run(report: Report) -> dict[str, dict[str, float]]:
         model, _ = load_base(folder)
-        figures = run_people(
-            model, base, DATA_VARIANTS, seed, args.people, SubjectConfig(), bar(f"data {seed}")
-        )
-        path.write_text(json.dumps(figures) + "\n", encoding="utf-8")
-    kept: dict[str, dict[str, float]] = json.loads(path.read_text(encoding="utf-8"))
-    return kept
+        return run_people(model, base, DATA_VARIANTS, seed, args.people, SubjectConfig(), report)
 
-
-def _path(
-    args: argparse.Namespace, variant: BridgeVariant | LanguageVariant, start: Path, seed: int, steps: str
-) -> Path:
-    """Where a run's figures are kept: by what varies, what it starts from, seed and steps."""
-    what = hashlib.sha256(repr(replace(variant, label="")).encode()).hexdigest()[:12]
-    ground = hashlib.sha256(start.read_bytes()).hexdigest()[:12]
-    return Path(args.out / f"{type(variant).__name__}-{what}-{ground}-seed{seed}-{steps}.json")
-
-
-def _once(path: Path, label: str, run: Callable[[Report], dict[str, float]]) -> dict[str, float]:
-    """The figures of a run: those kept from an earlier call, or new ones. The same run serves two tables."""
-    if not path.exists():
-        path.write_text(json.dumps(run(bar(label))) + "\n", encoding="utf-8")
-    kept: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
-    return kept
+    return once(args.out / f"data-{base[:12]}-{args.people}-seed{seed}.json", f"data {seed}", run)
 
 
 def _evidence(ground: Ground, work: Path, seed: int) -> dict[str, dict[str, float]]:
