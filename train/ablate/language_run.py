@@ -152,18 +152,25 @@ def load_bridge(stage: BridgeStage, path: Path) -> None:
     stage.load_state_dict(state)
 
 
+def train_describer(
+    describer: Describer, steps: int, report: Callable[[int, int], None], checkpoint: Path | None = None
+) -> None:
+    """Train it for so many steps in all; what a checkpoint has behind it counts."""
+    settings = FitConfig(steps=steps, learning_rate=1.5e-3, warmup_steps=50)
+    fit(
+        describer.train(), [(describer, 1.0)], describer.loss, settings, checkpoint=checkpoint,
+        metrics=checkpoint and checkpoint.with_suffix(".jsonl"),
+        progress=lambda step, _means, _seconds: report(step, steps),
+    )  # fmt: skip
+
+
 def run_describer(
     ground: Ground, variant: LanguageVariant, bridge: Path, seed: int, steps: int,
     report: Callable[[int, int], None], speaker: Path | None = None,
 ) -> dict[str, float]:  # fmt: skip
     """Train and measure: exact answers by kind, and the same (`KIND_new`) on held-out combinations alone."""
     describer = Describer(ground, variant, bridge, seed, speaker)
-    describer.train()
-    settings = FitConfig(steps=steps, learning_rate=1.5e-3, warmup_steps=50)
-    fit(
-        describer, [(describer, 1.0)], describer.loss, settings,
-        progress=lambda step, _means, _seconds: report(step, steps),
-    )  # fmt: skip
+    train_describer(describer, steps, report)
     describer.eval()
     base = ground.maker(held_out=True, token_only=0.0)
     apart = held_out_combination(ground.data)
