@@ -179,7 +179,7 @@ def ask_both(
 def _say(part: LanguageModel, number: int, case: PromptCase) -> str:
     never = () if case.yes_no else NEVER_DESCRIBED
     slots = range(case.subjects)
-    said = part.generate(number, case.pieces, case.blocks, slots=slots, max_tokens=_WORDS, without=never)
+    said = part.generate({number: case.blocks}, case.pieces, slots=slots, max_tokens=_WORDS, without=never)
     return said.text
 
 

@@ -25,8 +25,9 @@ SPECIAL_TOKENS: tuple[str, ...] = (
 )  # fmt: skip
 PAD_ID, UNK_ID, BOS_ID, EOS_ID = 0, 1, 2, 3
 
-NEVER_DESCRIBED: tuple[str, ...] = ("not",)
-"""Words that no description holds: whether somebody is there, the evidence has said before."""
+NEVER_DESCRIBED: tuple[str, ...] = ("not", "here")
+"""Words that no description holds. Whether somebody is there, the evidence has said before; what the model
+cannot tell shows in how sure it is of its words, not in a sentence that says so."""
 
 CANONICAL_QUESTIONS: dict[Kind, str] = {
     "existence": "is {} in this video ?",

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runtime.contract.errors import BundleError, EngineError
 from runtime.contract.prompt import (
@@ -28,6 +29,7 @@ from runtime.contract.prompt import (
 from runtime.engines.base import Engine
 from runtime.engines.decoder import Decoder, Fed, Floats
 
+Blocks = Mapping[BlockPiece, Floats]
 Encode = Callable[[str], list[int]]
 Decode = Callable[[Sequence[int]], str]
 
@@ -100,16 +102,15 @@ class LanguageModel:
         self._kept = prefixes_kept
         self._prefixes: OrderedDict[Hashable, Fed] = OrderedDict()
 
-    def yes_no(self, key: Hashable, pieces: Sequence[Piece], blocks: Mapping[BlockPiece, Floats]) -> float:
+    def yes_no(self, key: Hashable, pieces: Sequence[Piece], blocks: Blocks) -> float:
         """Logit of `yes` minus logit of `no` after the prompt; one prefill."""
         _, logits = self._prefill(key, pieces, blocks)
         return float(logits[self._vocabulary.yes] - logits[self._vocabulary.no])
 
     def generate(
         self,
-        key: Hashable,
+        prompts: Mapping[Hashable, Blocks],
         pieces: Sequence[Piece],
-        blocks: Mapping[BlockPiece, Floats],
         *,
         slots: Collection[int],
         max_tokens: int,
@@ -118,13 +119,17 @@ class LanguageModel:
     ) -> Spoken:
         """The most likely words, until the end token or `max_tokens`.
 
+        Several prompts are heard together, word by word: the geometric mean of their probabilities counts (a
+        logarithmic opinion pool; Genest and Zidek, 1986).
+
         Args:
-            key: equal only where everything before the last piece is equal (window, subjects, adapters).
-            pieces, blocks: the prompt; the last piece is the question, rows are float32 (L, D). Blocks are
-                looked up only where the prefix is not in memory.
+            prompts: blocks by key, at least one; a key is equal only where everything before the last piece
+                is equal (window, subjects, adapters). Rows are float32 (L, D). Blocks are looked up only
+                where the prefix is not in memory.
+            pieces: of every prompt; the last piece is the question.
             slots: subjects that may be spoken of, 0-based; every other slot token is never chosen.
             without: words that are never chosen, either.
-            check: called before every step; raises to stop.
+            check: called before every prompt and word; raises to stop.
         """
         banned = [
             number
@@ -132,20 +137,22 @@ class LanguageModel:
             if number != EOS_ID and not (token in SLOTS and SLOTS.index(token) in slots)
         ]
         banned += [number for word in without for number in self._vocabulary.encode(word)]
-        state, logits = self._prefill(key, pieces, blocks)
+        heard: list[tuple[Fed, Floats]] = []
+        for key, blocks in prompts.items():
+            check()
+            heard.append(self._prefill(key, pieces, blocks))
         spoken: list[int] = []
         surprise = 0.0
         while len(spoken) < max_tokens:
             check()
-            allowed = logits.astype(np.float64)
-            allowed[banned] = -np.inf
-            best = int(np.argmax(allowed))
-            surprise += float(np.log(np.exp(allowed - allowed[best]).sum()))
+            pooled = np.mean([_log_probabilities(logits, banned) for _, logits in heard], axis=0)
+            best = int(np.argmax(pooled))
+            surprise += float(np.log(np.exp(pooled).sum()) - pooled[best])
             if best == EOS_ID:
                 break
             spoken.append(best)
             if len(spoken) < max_tokens:
-                state, logits = self._step(state, self._table[[best]])
+                heard = [self._step(state, self._table[[best]]) for state, _ in heard]
         return Spoken(self._vocabulary.decode(spoken).strip(), math.exp(-surprise))
 
     def forget(self, which: Callable[[Hashable], bool] = lambda _: True) -> None:
@@ -153,9 +160,7 @@ class LanguageModel:
         for key in [key for key in self._prefixes if which(key)]:
             del self._prefixes[key]
 
-    def _prefill(
-        self, key: Hashable, pieces: Sequence[Piece], blocks: Mapping[BlockPiece, Floats]
-    ) -> tuple[Fed, Floats]:
+    def _prefill(self, key: Hashable, pieces: Sequence[Piece], blocks: Blocks) -> tuple[Fed, Floats]:
         prefix = self._prefixes.get(key)
         if prefix is None:
             prefix, _ = self._step(self._decoder.empty, self._embed(pieces[:-1], blocks))
@@ -166,7 +171,7 @@ class LanguageModel:
             self._prefixes.move_to_end(key)
         return self._step(prefix, self._embed(pieces[-1:], blocks))
 
-    def _embed(self, pieces: Sequence[Piece], blocks: Mapping[BlockPiece, Floats]) -> Floats:
+    def _embed(self, pieces: Sequence[Piece], blocks: Blocks) -> Floats:
         rows: list[Floats] = []
         for piece in pieces:
             if isinstance(piece, TextPiece):
@@ -185,3 +190,11 @@ class LanguageModel:
                 f"the language engine gives {len(logits)} logits for {len(self._table)} tokens."
             )
         return state, logits
+
+
+def _log_probabilities(logits: Floats, banned: Sequence[int]) -> NDArray[np.float64]:
+    """(V,): of each token, minus infinity for banned ones."""
+    allowed = logits.astype(np.float64)
+    allowed[banned] = -np.inf
+    allowed -= allowed.max()
+    return np.asarray(allowed - np.log(np.exp(allowed).sum()))

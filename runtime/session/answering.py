@@ -245,6 +245,8 @@ def _cannot_describe(looked: Looked, kind: Kind) -> str:
             f"The installed base did not tell {kind} well enough in its own tests. "
             "Ask `is ... here`, or install a better base."
         )
+    if kind == "appearance" and looked.observation.colourless:
+        return "The camera sees no colour now, so clothes cannot be told. Ask again by day."
     return ""
 
 

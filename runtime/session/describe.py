@@ -1,7 +1,6 @@
 """What the language model says of one subject, over the windows that show it. Knows no verdicts.
 
-A window of two seconds may begin or end in the middle of a deed, so several are asked and the words that
-most of them agree on are taken.
+A window of two seconds may begin or end in the middle of a deed, so several are heard together, word by word.
 """
 
 from __future__ import annotations
@@ -61,18 +60,29 @@ def describe(
     models: Models, language: LanguageModel, observation: Observation, installed: Sequence[Installed],
     claim: Claim, kind: Kind, name: str, check: Callable[[], None],
 ) -> Spoken:  # fmt: skip
-    """The words that the windows about a claim's person agree on best, with a display name in them.
+    """What the windows about a claim's person say together, with a display name in it; only of that person.
 
     Args:
         installed: everybody enrolled; the claim's subject is among them.
-        check: called before every window and token; raises to stop.
+        check: called before every window and word; raises to stop.
     """
     group, asked = _together(models, observation, installed, claim.subject_id)
-    said = []
-    for number in windows_about(observation, claim):
-        check()
-        said.append(_in_window(models, language, observation.windows[number], group, asked, kind, check))
-    spoken = agreed(said)
+    pieces = build_prompt(len(group), canonical_question(kind, [asked]))
+    subjects = tuple((one.adapter.subject_id, one.sha256) for one in group)
+    windows = [observation.windows[number] for number in windows_about(observation, claim)]
+    spoken = language.generate(
+        {
+            PrefixKey(window.key, subjects, template_hash(pieces), models.engine_id): _Blocks(
+                models, window, group
+            )
+            for window in windows
+        },
+        pieces,
+        slots=[asked],
+        max_tokens=_MAX_TOKENS,
+        without=NEVER_DESCRIBED,
+        check=check,
+    )
     return Spoken(with_names(spoken.text, {asked: name}), spoken.confidence)
 
 
@@ -85,33 +95,6 @@ def windows_about(observation: Observation, claim: Claim) -> list[int]:
     ]
     free = min(MOST_WINDOWS - 1, len(about))
     return [claim.window, *(about[index] for index in even_indices(len(about), free))]
-
-
-def agreed(said: Sequence[Spoken]) -> Spoken:
-    """The words with the highest mean probability; a window that said something else counts as 0."""
-    total: dict[str, float] = {}
-    for one in said:
-        total[one.text] = total.get(one.text, 0.0) + one.confidence
-    text = max(total, key=lambda words: total[words])
-    return Spoken(text, total[text] / len(said))
-
-
-def _in_window(
-    models: Models, language: LanguageModel, window: Window, group: Sequence[Installed], asked: int,
-    kind: Kind, check: Callable[[], None],
-) -> Spoken:  # fmt: skip
-    """What is said of one window. Only the subject asked about may be spoken of."""
-    pieces = build_prompt(len(group), canonical_question(kind, [asked]))
-    subjects = tuple((one.adapter.subject_id, one.sha256) for one in group)
-    return language.generate(
-        PrefixKey(window.key, subjects, template_hash(pieces), models.engine_id),
-        pieces,
-        _Blocks(models, window, group),
-        slots=[asked],
-        max_tokens=_MAX_TOKENS,
-        without=NEVER_DESCRIBED,
-        check=check,
-    )
 
 
 class _Blocks(Mapping[BlockPiece, Floats]):

@@ -43,7 +43,7 @@ Floats = NDArray[np.float32]
 MAX_WINDOWS = 6
 LIVE_LOOKS, MIN_CLIP_LOOKS, MAX_CLIP_LOOKS = 4, 6, 12
 MAX_LOOK_GAP_S = 1.5
-_KEPT = 8
+_KEPT, _COLOUR_LOOKS = 8, 3
 _REAL_FACE, _REAL_AMONG_DRAWN, _FACE_LOOKS = 0.8, 1.3, 3
 """dlib's margin from which a face is real, whatever finds faces otherwise; and where all enrolled are drawn.
 
@@ -87,7 +87,7 @@ class Observation:
         still: people who are faces that never move, such as a framed photograph.
         sees_bodies: whether people were searched for, not only what tells who they are.
         pictured: people who may only be on a screen.
-        colourless: whether ordinary footage is infrared, or black and white.
+        colourless: whether the camera sees by infrared, or in black and white.
         digests: sha256 of the pixels of each frame.
     """
 
@@ -188,9 +188,11 @@ class Observer:
         for number in _choose(spans, views):
             windows.append(self._window(f"{looked.key}:{starts[number]}", clip, scene, spans[number], views))
         hidden = sum(stray_parts(one.people, self._grid_rows(len(one.people))) > 0 for one in look)
+        some = [clip.frames[index] for index in even_indices(len(clip.frames), _COLOUR_LOOKS)]
         return Observation(
-            looked.key, "head", distance, tuple(views), tuple(windows), len(times_s), 1 / clip.fps, hidden
-        )
+            looked.key, "head", distance, tuple(views), tuple(windows), len(times_s), 1 / clip.fps, hidden,
+            colourless=is_colourless(some),
+        )  # fmt: skip
 
     def _is_ordinary(
         self, distance: float, looked: _Looked, check: Callable[[], None], known: PersonSource | None

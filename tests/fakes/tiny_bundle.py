@@ -35,7 +35,22 @@ ELSEWHERE = (90, 200, 60)
 ANN, BEN, CYN, STRANGER = (255, 0, 120), (255, 120, 0), (255, 120, 120), (255, 0, 0)
 POOR_ANN = (190, 0, 120)
 HEADLESS = (60, 250, 90)
-WORDS = ("yes", "no", "is", "here", ".", "?", "in", "this", "video", "what", "wearing", "doing", "where")
+WORDS = (
+    "yes",
+    "no",
+    "is",
+    "here",
+    ".",
+    "?",
+    "in",
+    "this",
+    "video",
+    "what",
+    "wearing",
+    "doing",
+    "where",
+    "waving",
+)
 VOCABULARY = (*SPECIAL_TOKENS, *WORDS, "somebody", "and")
 SHAPES = {"P": 48, "Dv": 128, "E": 128, "F": 128, "G": 12, "M": 32, "Q": 16, "D": 192, "Dl": 192, "K": 4}
 Colour = tuple[int, int, int]
@@ -155,7 +170,7 @@ def embedding_table() -> NDArray[np.float32]:
 
 
 def language_graph() -> bytes:
-    """After the question it says `<p1> is here .`, else `<p2> is here .`, else `somebody is here .`.
+    """After the question it says `<p1> is waving .`, else `<p2> is waving .`, else `somebody is waving .`.
 
     The first that may be said.
 
@@ -170,8 +185,8 @@ def language_graph() -> bytes:
         ("<p1>", "is", 9.0),
         ("<p2>", "is", 9.0),
         ("somebody", "is", 9.0),
-        ("is", "here", 9.0),
-        ("here", ".", 9.0),
+        ("is", "waving", 9.0),
+        ("waving", ".", 9.0),
         (".", EOS, 9.0),
     ):
         following[number[before], number[after]] = weight

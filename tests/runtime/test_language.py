@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 import pytest
@@ -11,9 +11,16 @@ from numpy.typing import NDArray
 
 from runtime.contract.bundle import EngineSpec, TensorSpec
 from runtime.contract.errors import BundleError, DeadlineError
-from runtime.contract.prompt import SPECIAL_TOKENS, BlockPiece, Piece, build_prompt, canonical_question
+from runtime.contract.prompt import (
+    SPECIAL_TOKENS,
+    BlockPiece,
+    Piece,
+    Spoken,
+    build_prompt,
+    canonical_question,
+)
 from runtime.engines.base import Array
-from runtime.engines.language import LanguageModel, load_vocabulary
+from runtime.engines.language import Blocks, LanguageModel, load_vocabulary
 from runtime.engines.ort import CPU, OrtEngine
 from tests.fakes import tiny_graphs
 from tests.fakes.tiny_bundle import VOCABULARY, embedding_table, language_graph, tokenizer_json
@@ -70,31 +77,59 @@ def blocks(presence: float = 0.0) -> dict[BlockPiece, NDArray[np.float32]]:
 
 
 def test_it_speaks_until_the_end_token() -> None:
-    assert language().generate("k", PROMPT, blocks(), slots=[0], max_tokens=20).text == "<p1> is here ."
+    assert language().generate({"k": blocks()}, PROMPT, slots=[0], max_tokens=20).text == "<p1> is waving ."
 
 
 def test_it_stops_at_the_token_limit() -> None:
-    assert language().generate("k", PROMPT, blocks(), slots=[0], max_tokens=2).text == "<p1> is"
-    assert language().generate("k", PROMPT, blocks(), slots=[0], max_tokens=0).text == ""
+    assert language().generate({"k": blocks()}, PROMPT, slots=[0], max_tokens=2).text == "<p1> is"
+    assert language().generate({"k": blocks()}, PROMPT, slots=[0], max_tokens=0).text == ""
 
 
 def test_how_sure_it_is_of_its_words_is_the_product_of_their_probabilities() -> None:
-    one = language().generate("k", PROMPT, blocks(), slots=[0], max_tokens=1).confidence
-    two = language().generate("k", PROMPT, blocks(), slots=[0], max_tokens=2).confidence
+    one = language().generate({"k": blocks()}, PROMPT, slots=[0], max_tokens=1).confidence
+    two = language().generate({"k": blocks()}, PROMPT, slots=[0], max_tokens=2).confidence
     assert 0.5 < two < one < 1.0
-    assert language().generate("k", PROMPT, blocks(), slots=[0], max_tokens=0).confidence == 1.0
+    assert language().generate({"k": blocks()}, PROMPT, slots=[0], max_tokens=0).confidence == 1.0
     kept = len(VOCABULARY) - len(SPECIAL_TOKENS) + 2
     first = math.exp(9) / (math.exp(9) + math.exp(5) + (kept - 2))
     assert one == pytest.approx(first, rel=1e-2)
 
 
 def test_a_subject_without_evidence_is_never_spoken_of() -> None:
-    assert language().generate("k", PROMPT, blocks(), slots=[], max_tokens=20).text == "somebody is here ."
+    assert (
+        language().generate({"k": blocks()}, PROMPT, slots=[], max_tokens=20).text == "somebody is waving ."
+    )
 
 
 def test_word_that_may_not_be_said_is_never_chosen() -> None:
-    said = language().generate("k", PROMPT, blocks(), slots=[0], max_tokens=3, without=["is"])
+    said = language().generate({"k": blocks()}, PROMPT, slots=[0], max_tokens=3, without=["is"])
     assert said.text.startswith("<p1>") and "is" not in said.text.split()
+
+
+def test_prompts_are_heard_together_word_by_word() -> None:
+    def first(*presence: float, without: tuple[str, ...] = ()) -> Spoken:
+        prompts: dict[Hashable, Blocks] = {number: blocks(value) for number, value in enumerate(presence)}
+        return language().generate(prompts, PROMPT, slots=[0], max_tokens=1, without=without)
+
+    calm, loud = 0.0, 60.0
+    assert (first(calm).text, first(loud).text) == ("<p1>", "yes")
+    assert first(calm, calm) == first(calm)
+    both = first(calm, calm, loud)
+    assert both.text == "<p1>", "two windows are surer of it than the third is of something else"
+    kept = len(VOCABULARY) - len(SPECIAL_TOKENS) + 2
+    loudness = 16 * loud * 0.01 / 3
+    weights = [math.exp(9), math.exp(5), math.exp(loudness), kept - 3]
+    assert both.confidence == pytest.approx(weights[0] / sum(weights), rel=2e-2), "the mean is geometric"
+
+
+def test_a_prompt_that_is_heard_with_others_is_kept_as_it_was() -> None:
+    engine = Counting()
+    model = language(engine)
+    model.generate({"a": blocks(), "b": blocks(5.0)}, PROMPT, slots=[0], max_tokens=4)
+    fed = len(engine.fed)
+    again = model.generate({"b": blocks(5.0)}, PROMPT, slots=[0], max_tokens=4)
+    assert len(engine.fed) - fed == 4, "the question and three words; the prefix is in memory"
+    assert again == language().generate({"b": blocks(5.0)}, PROMPT, slots=[0], max_tokens=4)
 
 
 def test_yes_grows_with_the_subjects_rows() -> None:
@@ -143,7 +178,7 @@ def test_a_deadline_stops_it_between_words() -> None:
             raise DeadlineError("the deadline passed.")
 
     with pytest.raises(DeadlineError):
-        language().generate("k", PROMPT, blocks(), slots=[0], max_tokens=20, check=check)
+        language().generate({"k": blocks()}, PROMPT, slots=[0], max_tokens=20, check=check)
     assert steps == 3
 
 

@@ -131,7 +131,7 @@ def test_a_person_who_comes_back_is_one_person(home: TinyHome) -> None:
 
 def test_a_description_speaks_only_of_the_one_who_is_there(home: TinyHome) -> None:
     answer = home.ask(home.clip({19: ANN}), "action", "ann")
-    assert (answer.kind, answer.verdict, answer.text) == ("description", "yes", "Ann is here.")
+    assert (answer.kind, answer.verdict, answer.text) == ("description", "yes", "Ann is waving.")
     absent = home.ask(home.clip({19: ANN}), "action", "ben")
     assert (absent.kind, absent.verdict, absent.text) == (
         "verdict",

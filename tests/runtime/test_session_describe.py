@@ -10,8 +10,8 @@ import pytest
 from runtime.contract.dialogue import exit_code
 from runtime.contract.prompt import BlockPiece, Spoken
 from runtime.engines.language import LanguageModel
-from runtime.session.describe import PrefixKey, agreed
-from tests.fakes.tiny_bundle import ANN, BEN, CYN, STRANGER, make_bundle
+from runtime.session.describe import PrefixKey
+from tests.fakes.tiny_bundle import ANN, BEN, CYN, STRANGER, frame, make_bundle, write_clip
 from tests.fakes.tiny_home import TinyHome, open_tiny
 
 
@@ -31,7 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> TinyHome:
 
 def test_what_the_model_is_sure_of_is_said_with_the_display_name(home: TinyHome) -> None:
     answer = home.ask(home.clip({19: ANN}), "action", "ann")
-    assert (answer.kind, answer.verdict, answer.text) == ("description", "yes", "Ann is here.")
+    assert (answer.kind, answer.verdict, answer.text) == ("description", "yes", "Ann is waving.")
     assert [one.subject_id for one in answer.evidence] == [answer.subjects[0].subject_id]
 
 
@@ -59,19 +59,19 @@ def test_prompt_of_a_description_holds_the_enrolled_present_or_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = home_with(tmp_path, None, "ann", "ben", "cyn", described_with=2)
-    heard: list[tuple[object, set[int], object]] = []
+    heard: list[tuple[set[int], object]] = []
     generate = LanguageModel.generate
 
-    def listen(self: LanguageModel, key: object, pieces: object, blocks: object, **rest: object) -> Spoken:
+    def listen(self: LanguageModel, prompts: object, pieces: object, **rest: object) -> Spoken:
         slots = {piece.subject for piece in pieces if isinstance(piece, BlockPiece)} - {-1}  # type: ignore[attr-defined]
-        heard.append((key, slots, rest["slots"]))
-        return generate(self, key, pieces, blocks, **rest)  # type: ignore[arg-type]
+        heard.append((slots, rest["slots"]))
+        return generate(self, prompts, pieces, **rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(LanguageModel, "generate", listen)
     alone = home.clip({19: BEN})
-    assert home.ask(alone, "action", "ben").text == "Ben is here."
-    assert home.ask(home.clip({19: CYN}), "action", "cyn").text == "Cyn is here."
-    (_, slots, spoken), (_, slots_of_cyn, spoken_of_cyn) = heard
+    assert home.ask(alone, "action", "ben").text == "Ben is waving."
+    assert home.ask(home.clip({19: CYN}), "action", "cyn").text == "Cyn is waving."
+    (slots, spoken), (slots_of_cyn, spoken_of_cyn) = heard
     assert (slots, spoken) == ({0, 1}, [1]), "Ann is in the prompt, but may not be spoken of"
     assert (slots_of_cyn, spoken_of_cyn) == ({0}, [0])
 
@@ -83,22 +83,25 @@ def test_questions_about_people_of_one_prompt_share_its_prefix(
     keys: list[object] = []
     generate = LanguageModel.generate
 
-    def listen(self: LanguageModel, key: object, *rest: object, **named: object) -> Spoken:
-        keys.append(key)
-        return generate(self, key, *rest, **named)  # type: ignore[arg-type]
+    def listen(
+        self: LanguageModel, prompts: Mapping[object, object], *rest: object, **named: object
+    ) -> Spoken:
+        keys.append(list(prompts))
+        return generate(self, prompts, *rest, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(LanguageModel, "generate", listen)
     both = home.clip({9: ANN, 27: BEN})
-    assert home.ask(both, "action", "ann").text == "Ann is here."
-    assert home.ask(both, "appearance", "ben").text == "Ben is here."
+    assert home.ask(both, "action", "ann").text == "Ann is waving."
+    assert home.ask(both, "appearance", "ben").text == "Ben is waving."
     assert keys[0] == keys[1]
 
 
-def test_words_that_most_windows_agree_on_beat_the_surest_single_one() -> None:
-    said = [Spoken("nodding", 0.9), Spoken("waving", 0.6), Spoken("waving", 0.6)]
-    assert agreed(said).text == "waving"
-    assert agreed(said).confidence == pytest.approx(0.4)
-    assert agreed(said[:1]) == said[0]
+def test_clothes_are_not_told_where_the_camera_sees_no_colour(home: TinyHome) -> None:
+    night = write_clip(home.folder / "night.mkv", [frame({19: ANN}, (72, 72, 72))] * 8)
+    answer = home.ask(night, "appearance", "ann")
+    assert (answer.kind, exit_code(answer)) == ("refusal", 6)
+    assert answer.reason == "The camera sees no colour now, so clothes cannot be told. Ask again by day."
+    assert home.ask(night, "action", "ann").text == "Ann is waving."
 
 
 def test_every_window_that_shows_the_person_is_heard_and_no_other(
@@ -107,9 +110,11 @@ def test_every_window_that_shows_the_person_is_heard_and_no_other(
     keys: list[str] = []
     generate = LanguageModel.generate
 
-    def listen(self: LanguageModel, key: PrefixKey, *rest: object, **named: object) -> Spoken:
-        keys.append(key.window.rsplit(":", 1)[1])
-        return generate(self, key, *rest, **named)  # type: ignore[arg-type]
+    def listen(
+        self: LanguageModel, prompts: Mapping[PrefixKey, object], *rest: object, **named: object
+    ) -> Spoken:
+        keys.extend(key.window.rsplit(":", 1)[1] for key in prompts)
+        return generate(self, prompts, *rest, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(LanguageModel, "generate", listen)
     home.ask(home.clip({19: ANN}, {19: ANN}, {3: STRANGER}), "action", "ann")

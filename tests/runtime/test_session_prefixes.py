@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -31,13 +32,15 @@ def home(tmp_path: Path) -> TinyHome:
 
 @pytest.fixture
 def keys(monkeypatch: pytest.MonkeyPatch) -> list[PrefixKey]:
-    """The key of every description from now on."""
+    """The keys of every description from now on."""
     heard: list[PrefixKey] = []
     generate = LanguageModel.generate
 
-    def listen(self: LanguageModel, key: PrefixKey, *rest: object, **named: object) -> Spoken:
-        heard.append(key)
-        return generate(self, key, *rest, **named)  # type: ignore[arg-type]
+    def listen(
+        self: LanguageModel, prompts: Mapping[PrefixKey, object], *rest: object, **named: object
+    ) -> Spoken:
+        heard.extend(prompts)
+        return generate(self, prompts, *rest, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(LanguageModel, "generate", listen)
     return heard
